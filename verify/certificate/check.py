@@ -1,0 +1,859 @@
+"""The trusted checker: decides whether a certificate proves its claim (FORMAT.md). Standard library only, no floats, nothing shared with any search.
+
+    python -I check.py CERT.json        prints accepted / rejected: reason; exit status 0 / 1 (2: unreadable file)
+
+It rebuilds the matrices from the claim. The inferences are proved in theorems/THEORY.md under the numbers cited here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+FORMAT, VERSION = "sgd-verify-certificate", 1
+MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES = 64 << 20, 2000, 20_000, 200
+MAX_WORDS, MAX_DEGREE, MAX_BISECTIONS, MAX_LEAVES, MAX_BITS, MAX_ELIMINATION = 20_000, 400, 1_000_000, 500_000, 60_000, 2 * 10**9
+
+Rows = list[list[Fraction]]
+Integers = list[list[int]]
+Terms = list[tuple[Fraction, Fraction]]  # sum of w log x
+
+
+class Rejected(Exception):
+    """The certificate does not prove its claim; the message says why."""
+
+
+def need(condition: object, reason: str) -> None:
+    if not condition:
+        raise Rejected(reason)
+
+
+# --- reading -------------------------------------------------------------------------------------------------------------------------------
+
+
+def number(text: Any, what: str = "number") -> Fraction:
+    need(isinstance(text, str) and len(text) <= 2 * MAX_DIGITS + 2, f"{what} is not a string of bounded length")
+    need(re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text, re.ASCII), f"{what} {text[:40]!r} is not an integer or a fraction p/q")
+    top, _, bottom = text.partition("/")
+    need(len(top) <= MAX_DIGITS and len(bottom) <= MAX_DIGITS, f"{what} has more than {MAX_DIGITS} digits")
+    need(int(bottom or 1), f"{what} divides by zero")
+    return Fraction(int(top), int(bottom or 1))
+
+
+def integer(text: Any, what: str = "integer") -> int:
+    value = number(text, what)
+    need(value.denominator == 1, f"{what} {value} is not an integer")
+    return int(value)
+
+
+def index(value: Any, below: int, what: str) -> int:
+    need(type(value) is int and 0 <= value < below, f"{what} {str(value)[:40]} is not an index below {below}")
+    return int(value)
+
+
+def items(value: Any, what: str, length: int | None = None) -> list[Any]:
+    need(isinstance(value, list) and (len(value) == length if length is not None else len(value) > 0), f"{what} is not a list of the right length")
+    return list(value)
+
+
+def matrix(value: Any, what: str, size: int | None = None) -> Rows:
+    rows = [[number(x, what) for x in items(row, what, size)] for row in items(value, what, size)]
+    need(all(len(row) == len(rows[0]) for row in rows), f"{what} is ragged")
+    return rows
+
+
+def fields(value: Any, what: str, required: str, optional: str = "") -> dict[str, Any]:
+    need(isinstance(value, dict), f"{what} is not an object")
+    missing, unknown = set(required.split()) - set(value), set(value) - set(required.split()) - set(optional.split())
+    need(not missing and not unknown, f"{what} lacks {sorted(missing)} or has unknown {sorted(map(str, unknown))}")
+    return dict(value)
+
+
+# --- arithmetic ----------------------------------------------------------------------------------------------------------------------------
+
+
+def log_bound(x: Fraction, bits: int, up: bool) -> int:
+    """Integer t with t / 2^bits <= log x (up: >=), x > 0: x = 2^k y, 1 <= y < 2, log y = 2 artanh((y - 1)/(y + 1)), rounded outwards."""
+    if x < 1:
+        return -log_bound(1 / x, bits, not up)
+    k = x.numerator.bit_length() - x.denominator.bit_length()
+    k -= x < Fraction(1 << k)
+    return k * _artanh_series(Fraction(2), bits, up) + _artanh_series(x / (1 << k), bits, up)
+
+
+def _artanh_series(y: Fraction, bits: int, up: bool) -> int:
+    def div(a: int, b: int) -> int:
+        return -(-a // b) if up else a // b
+
+    one = 1 << bits
+    z = div((y.numerator - y.denominator) << bits, y.numerator + y.denominator)  # 0 <= z <= 1/3
+    square, power, total = div(z * z, one), z, 0
+    for j in range(1, 2 * (bits // 3 + 2), 2):
+        total, power = total + div(power, j), div(power * square, one)
+    return 2 * (total + (2 * power if up else 0))  # the tail is below power / (1 - 1/9)
+
+
+def log_sum_sign(terms: Terms, value: Fraction) -> int:
+    """Sign of sum w log x - value; log 0 = -infinity (weights are positive there). Rejects if it cannot be decided."""
+    if any(x == 0 and w > 0 for w, x in terms):
+        return -1
+    terms = [(w, x) for w, x in terms if w and x != 1]
+    if value == 0:
+        if all(w * (x - 1) > 0 for w, x in terms) or all(w * (x - 1) < 0 for w, x in terms):
+            return (terms[0][0] * (terms[0][1] - 1) > 0) * 2 - 1 if terms else 0
+        common = common_denominator(w for w, _ in terms)
+        if sum(abs(w) * common * (x.numerator.bit_length() + x.denominator.bit_length()) for w, x in terms) <= MAX_BITS:
+            power = math.prod((x ** int(w * common) for w, x in terms), start=Fraction(1))
+            return (power > 1) - (power < 1)
+    for bits in (64, 160, 400, 1000, 2500):
+        low = sum((w * log_bound(x, bits, w < 0) for w, x in terms), start=Fraction(0))
+        high = sum((w * log_bound(x, bits, w > 0) for w, x in terms), start=Fraction(0))
+        if low > value * (1 << bits) or high < value * (1 << bits):
+            return 1 if low > value * (1 << bits) else -1
+    raise Rejected("a sum of logarithms is too close to the claimed value to be decided")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One side of a statement: quantity <= value (upper) or >= value, strictly or not."""
+
+    quantity: str
+    upper: bool
+    value: Fraction
+    strict: bool
+
+    def sign(self, terms: Terms) -> int:
+        """Compare a proved bound sum w log x with the value: 1 suffices, 0 equal, -1 does not suffice."""
+        return log_sum_sign(terms, self.value) * (-1 if self.upper else 1)
+
+    def require(self, terms: Terms, strictly: bool = False) -> None:
+        """The proved bound (strict if `strictly`) implies the goal."""
+        sign = self.sign(terms)
+        need(sign > 0 or (sign == 0 and (strictly or not self.strict)), "the proved bound does not imply the claim")
+
+
+def common_denominator(values: Iterable[Fraction]) -> int:
+    common = 1
+    for x in values:
+        common = math.lcm(common, x.denominator)
+        need(common.bit_length() <= MAX_BITS, "the common denominator has too many digits")
+    return common
+
+
+def scaled(rows: Rows) -> tuple[Integers, int]:
+    """Integer matrix and positive denominator."""
+    common = common_denominator(x for row in rows for x in row)
+    return [[x.numerator * (common // x.denominator) for x in row] for row in rows], common
+
+
+def eliminated(a: Integers, k: int, p: int, previous: int) -> Integers:
+    """Fraction-free (Bareiss) elimination of row p and column k: the entries that remain are minors, so the division is exact."""
+    pivot, rows, columns = a[p][k], [r for r in range(len(a)) if r != p], [c for c in range(len(a)) if c != k]
+    need(len(a) ** 2 * pivot.bit_length() <= MAX_ELIMINATION, "a matrix is too large for exact elimination")
+    return [[(pivot * a[r][c] - a[r][k] * a[p][c]) // previous for c in columns] for r in rows]
+
+
+def inertia(rows: Rows) -> tuple[int, int, int]:
+    """Numbers of positive, zero and negative eigenvalues of a symmetric matrix: elimination by congruences (Sylvester)."""
+    a, size, positive, negative, previous = scaled(rows)[0], len(rows), 0, 0, 1
+    while any(map(any, a)):
+        k = next((k for k, row in enumerate(a) if row[k]), -1)
+        if k < 0:  # zero diagonal: add row and column j to k, where the entry (k, j) is not zero
+            k, j = next((i, j) for i, row in enumerate(a) for j, x in enumerate(row) if x)
+            a[k] = [x + y for x, y in zip(a[k], a[j], strict=True)]
+            for row in a:
+                row[k] += row[j]
+        pivot = a[k][k]
+        positive, negative = (positive + 1, negative) if (pivot > 0) == (previous > 0) else (positive, negative + 1)
+        a, previous = eliminated(a, k, k, previous), pivot
+    return positive, size - positive - negative, negative
+
+
+def row_basis(rows: Rows) -> list[int]:
+    """Greedy row basis of a symmetric positive semidefinite matrix; rejects any other matrix."""
+    a, basis, previous = scaled(rows)[0], [], 1
+    for k in range(len(rows)):
+        pivot = a[0][0]
+        need(pivot >= 0 and (pivot or not any(a[0])), "gram is not positive semidefinite")
+        if pivot:
+            basis.append(k)
+            a, previous = eliminated(a, 0, 0, previous), pivot
+        else:
+            a = [row[1:] for row in a[1:]]
+    return basis
+
+
+def determinant(rows: Rows) -> Fraction:
+    a, common = scaled(rows)
+    previous, sign = 1, 1
+    while a:
+        p = next((r for r, row in enumerate(a) if row[0]), -1)
+        if p < 0:
+            return Fraction(0)
+        sign *= (-1) ** p
+        a, previous = eliminated(a, 0, p, previous), a[p][0]
+    return Fraction(sign * previous, common ** len(rows))
+
+
+def inverse(rows: Rows) -> Rows:
+    """Gauss-Jordan; rejects a singular matrix."""
+    size = len(rows)
+    a = [row + [Fraction(i == j) for j in range(size)] for i, row in enumerate(rows)]
+    for k in range(size):
+        p = next((r for r in range(k, size) if a[r][k]), -1)
+        need(p >= 0, "a matrix that must be invertible is singular")
+        a[k], a[p] = a[p], a[k]
+        a[k] = [x / a[k][k] for x in a[k]]
+        a[:] = [row if r == k or not row[k] else [x - row[k] * y for x, y in zip(row, a[k], strict=True)] for r, row in enumerate(a)]
+    return [row[size:] for row in a]
+
+
+def transpose(a: Rows) -> Rows:
+    return [list(column) for column in zip(*a, strict=True)]
+
+
+def times(a: Rows, b: Rows) -> Rows:
+    columns = list(zip(*b, strict=True))
+    return [[sum((x * y for x, y in zip(row, column, strict=True) if x and y), start=Fraction(0)) for column in columns] for row in a]
+
+
+def combine(a: Rows, s: Fraction, b: Rows, t: Fraction) -> Rows:
+    """s a + t b."""
+    return [[s * x + t * y for x, y in zip(u, v, strict=True)] for u, v in zip(a, b, strict=True)]
+
+
+def identity(size: int) -> Rows:
+    return [[Fraction(i == j) for j in range(size)] for i in range(size)]
+
+
+def semidefinite(rows: Rows, definite: bool = False) -> bool:
+    need(rows == transpose(rows), "a matrix that must be symmetric is not")
+    _, zero, negative = inertia(rows)
+    return negative == 0 and (zero == 0 or not definite)
+
+
+# --- the subject of a claim: a family of matrices ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Family:
+    """Distinct steps other than the identity, with probabilities p_s, sum <= 1 (the identity has the rest), in dimension d."""
+
+    steps: list[Rows]
+    p: list[Fraction]
+    d: int
+
+
+class Subject:
+    """The claim's family, rebuilt from data; `samples` restricts SGD to a component (all others act as the identity, E1)."""
+
+    def __init__(self, data: Any) -> None:
+        self.gram: Rows | None = None
+        if isinstance(data, dict) and "matrices" in data:
+            fields(data, "subject", "matrices weights")
+            self.matrices: list[Rows] | None = [matrix(a, "matrix") for a in items(data["matrices"], "matrices")]
+            self.n = len(self.matrices)
+            need(all(len(a) == len(a[0]) == len(self.matrices[0]) for a in self.matrices), "matrices are not square of one size")
+            need(self.n * len(self.matrices[0]) ** 2 <= 10**6, "matrices are too many or too large")
+            self.weights = self._weights(data["weights"])
+            return
+        source = "features" if isinstance(data, dict) and "features" in data else "gram"
+        self.matrices, rows = None, None
+        is_gd = isinstance(data, dict) and data.get("optimiser") == "gd"
+        fields(data, "subject", f"optimiser step_size {source}" + ("" if is_gd else " batch replacement"), "" if is_gd else "weights")
+        need(data["optimiser"] in ("gd", "sgd"), "optimiser is neither gd nor sgd")
+        self.eta = number(data["step_size"], "step_size")
+        need(self.eta > 0, "step_size is not positive")
+        rows = matrix(data[source], source)
+        self.n = len(rows)
+        need(self.n <= 20_000 and self.n * len(rows[0]) <= 10**6, f"{source} is too large")
+        self.features = rows if source == "features" else None
+        if source == "gram":
+            need(self.n <= MAX_SAMPLES and rows == transpose(rows), "gram is not symmetric, or too large")
+            need(row_basis(rows), "gram is zero")
+            self.gram = rows
+        else:
+            need(any(any(row) for row in rows), "features are all zero")
+        self.batch = self.n if is_gd else index(data["batch"], self.n + 1 if data["replacement"] is False else 1001, "batch")
+        self.replacement = False if is_gd else data["replacement"]
+        need(self.batch >= 1 and type(self.replacement) is bool, "batch or replacement is not valid")
+        need("weights" not in data or self.batch == 1 or self.replacement, "weights need replacement or batch 1")
+        self.weights = self._weights(data["weights"]) if "weights" in data else [Fraction(1, self.n)] * self.n
+
+    def _weights(self, value: Any) -> list[Fraction]:
+        weights = [number(w, "weight") for w in items(value, "weights", self.n)]
+        need(all(w > 0 for w in weights), "a weight is not positive")
+        (whole,), _ = scaled([weights])
+        return [Fraction(w, sum(whole)) for w in whole]
+
+    def k(self, i: int, j: int) -> Fraction:
+        """K_ij."""
+        if self.gram is not None:
+            return self.gram[i][j]
+        need(self.matrices is None and self.features is not None, "this proof needs an optimiser, not matrices")
+        assert self.features is not None
+        return sum((x * y for x, y in zip(self.features[i], self.features[j], strict=True)), start=Fraction(0))
+
+    def c(self, i: int) -> Fraction:
+        """c_i = eta K_ii, for batch 1 only."""
+        need(self.matrices is None and self.batch == 1, "this proof needs batch 1")
+        return self.eta * self.k(i, i)
+
+    def block(self, samples: list[int]) -> Rows:
+        need(len(samples) <= MAX_SAMPLES, f"more than {MAX_SAMPLES} samples in one family")
+        upper = {(i, j): self.k(i, j) for a, i in enumerate(samples) for j in samples[a:]}
+        return [[upper[min(i, j), max(i, j)] for j in samples] for i in samples]
+
+    def batches(self, samples: list[int]) -> Iterator[tuple[tuple[int, ...], Fraction]]:
+        """Multiplicity vectors on the samples in descending lexicographic order, with their probabilities."""
+        outside, b = self.n - len(samples), self.batch
+        cap, spare = (b, b if outside else 0) if self.replacement else (1, outside)
+        q = 1 - sum(self.weights[i] for i in samples)
+
+        def vectors(size: int, left: int) -> Iterator[tuple[int, ...]]:
+            if not size:
+                yield ()
+                return
+            for first in range(min(cap, left), max(0, left - spare - cap * (size - 1)) - 1, -1):
+                for rest in vectors(size - 1, left - first):
+                    yield (first, *rest)
+
+        for count, m in enumerate(vectors(len(samples), b)):
+            need(count < MAX_STEPS, f"more than {MAX_STEPS} different batches")
+            left = b - sum(m)
+            if self.replacement or b == 1:
+                ways = math.factorial(b) // math.prod(map(math.factorial, m)) // math.factorial(left)
+                yield m, ways * math.prod((self.weights[i] ** e for i, e in zip(samples, m, strict=True)), start=q**left)
+            else:
+                yield m, Fraction(math.comb(outside, left), math.comb(self.n, b))
+
+    def family(self, samples: list[int]) -> Family:
+        merged: dict[tuple[tuple[Fraction, ...], ...], Fraction] = {}
+        if self.matrices is not None:
+            d, steps = len(self.matrices[0]), list(zip(self.matrices, self.weights, strict=True))
+        else:
+            gram = self.block(samples)
+            basis = row_basis(gram)
+            d, core = len(basis), inverse([[gram[i][j] for j in basis] for i in basis])
+            need(d, "the component has no gradient")
+            coefficients = times([[row[i] for i in basis] for row in gram], core)  # r_j = sum over the basis of C_ji r_i
+            rank_one = [[[-self.eta / self.batch * gram[i][j] * y for y in coefficients[j]] for i in basis] for j in range(len(samples))]
+            steps = []
+            for m, p in self.batches(samples):
+                step = identity(d)
+                for e, g in zip(m, rank_one, strict=True):
+                    step = combine(step, Fraction(1), g, Fraction(e)) if e else step
+                steps.append((step, p))
+                need(len(steps) * d * d <= 2 * 10**6, "the family is too large")
+        for step, p in steps:
+            if p and step != identity(d):
+                key = tuple(map(tuple, step))
+                merged[key] = merged.get(key, Fraction(0)) + p
+        return Family([[list(row) for row in key] for key in merged], list(merged.values()), d)
+
+
+@dataclass(frozen=True)
+class Case:
+    subject: Subject
+    samples: list[int]
+
+    @cached_property
+    def family(self) -> Family:
+        return self.subject.family(self.samples)
+
+
+# --- proofs, one function per kind -------------------------------------------------------------------------------------------------------------
+
+
+def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """mu through the inertia of K - cI: with x = 1 - eta kappa / N, |x| <= R for all nonzero kappa iff kappa <= (1 + R) N/eta and kappa >= (1 - R) N/eta."""
+    s, radius = case.subject, number(proof["radius"], "radius")
+    need(s.matrices is None and len(case.samples) == s.n and radius >= 0, "gd needs a data set and a radius >= 0")
+    full_batch = s.batch == s.n and (not s.replacement or s.n == 1)
+    need(goal.quantity == "mu" or (goal.quantity == "lambda" and full_batch), "gd proves mu, or lambda of a full batch (E2)")
+    if s.features is not None and len(s.features[0]) < s.n:  # X^T X has the nonzero eigenvalues of X X^T
+        columns = transpose(s.features)
+        gram = [[sum((x * y for x, y in zip(u, v, strict=True)), start=Fraction(0)) for v in columns] for u in columns]
+    else:
+        gram = s.block(case.samples)
+    need(len(gram) <= MAX_SAMPLES, "too many dimensions")
+    sign, size, rank = goal.sign([(Fraction(1), radius)]), len(gram), len(row_basis(gram))
+    need(sign >= 0, "the radius does not imply the claim")
+    strict = goal.strict and sign == 0  # all |x| < R (upper), or some |x| > R (lower)
+    high, low = (1 + radius) * s.n / s.eta, (1 - radius) * s.n / s.eta
+
+    def counts(c: Fraction) -> tuple[int, int, int]:
+        return inertia(combine(gram, Fraction(1), identity(size), -c))
+
+    def all_below(strictly: bool) -> bool:
+        above, at, _ = counts(high)
+        if above or (strictly and at):
+            return False
+        if low <= 0:  # every nonzero kappa exceeds low
+            return True
+        above, at, _ = counts(low)
+        return above + (0 if strictly else at) == rank
+
+    if goal.upper:
+        need(all_below(strict), "an eigenvalue of K violates the claim")
+    else:
+        need(not all_below(not strict), "no eigenvalue of K supports the claim")
+
+
+def prove_determinant(case: Case, _: dict[str, Any], goal: Goal) -> None:
+    """E4: lambda >= (1/d) E log |det A|, with equality for d = 1. For batch 1, det A_i = 1 - c_i."""
+    s = case.subject
+    need(goal.quantity == "lambda", "determinant proves lambda")
+    if s.matrices is None and s.batch == 1 and not goal.upper and goal.value == 0 and any(s.c(i) for i in case.samples):  # the sign does not need d
+        terms = [(s.weights[i], abs(1 - s.c(i))) for i in case.samples]
+    else:
+        f = case.family
+        need(not goal.upper or f.d == 1, "determinant is an upper bound only for d = 1")
+        terms = [(p / f.d, abs(determinant(a))) for a, p in zip(f.steps, f.p, strict=True)]
+    goal.require(terms)
+
+
+def prove_nonexpansive(case: Case, _: dict[str, Any], goal: Goal) -> None:
+    """E5: no step expands, every gradient is contracted by some step."""
+    s = case.subject
+    need(goal.quantity == "lambda" and goal.upper and s.matrices is None, "nonexpansive proves upper bounds of lambda for an optimiser")
+    goal.require([], strictly=True)
+    if s.batch == 1:
+        need(all(s.c(i) < 2 for i in case.samples), "some c_i >= 2")
+        return
+    gram = s.block(case.samples)
+    for m, p in s.batches(case.samples):
+        support = [i for i, e in enumerate(m) if e] if p else []
+        bound = [[2 * s.batch / s.eta / m[i] * (i == j) - gram[i][j] for j in support] for i in support]
+        need(not support or semidefinite(bound, definite=True), f"the batch {m} has a direction that it does not contract")
+
+
+def prove_equal_norms(case: Case, _: dict[str, Any], goal: Goal) -> None:
+    """E7: all c_i = c. c < 2: nonexpansive; c = 2: reflections, isometries of span{g_i}; c > 2: determinant."""
+    c = case.subject.c(case.samples[0])
+    need(goal.quantity == "lambda" and c > 0 and all(case.subject.c(i) == c for i in case.samples), "the diagonal entries K_ii are not equal")
+    if c == 2:
+        goal.require([])
+    else:
+        need(goal.upper == (c < 2), "equal norms give the other sign")
+        goal.require([], strictly=True)
+
+
+def prove_orthogonal(case: Case, _: dict[str, Any], goal: Goal) -> None:
+    """E3: K diagonal, lambda is the largest of the exponents of the coordinates."""
+    s, proved = case.subject, False
+    need(goal.quantity == "lambda", "orthogonal proves lambda")
+    gram = s.block(case.samples)
+    need(not any(x for i, row in enumerate(gram) for j, x in enumerate(row) if i != j), "K is not diagonal")
+    for i, row in zip(case.samples, gram, strict=True):
+        value = row[case.samples.index(i)]
+        if value:
+            try:
+                goal.require([(p, abs(1 - s.eta * e * value / s.batch)) for (e,), p in s.batches([i])])
+                proved = True
+            except Rejected:
+                need(not goal.upper, f"coordinate {i} exceeds the claimed bound")
+    need(proved, "no coordinate reaches the claimed bound")
+
+
+def prove_boundary(case: Case, _: dict[str, Any], goal: Goal) -> None:
+    """E5': all c_i <= 2. A component with some c_i < 2 is contracted, one with all c_i = 2 is a group of isometries."""
+    s, isometric = case.subject, False
+    need(goal.quantity == "lambda" and all(s.c(i) <= 2 for i in case.samples), "some c_i > 2")
+    left = [i for i in case.samples if s.c(i)]
+    need(left and len(left) <= MAX_SAMPLES, "no gradient, or too many")
+    while left:
+        component, front = [], [left.pop()]
+        while front:
+            i = front.pop()
+            component.append(i)
+            front += [j for j in left if s.k(i, j)]
+            left = [j for j in left if j not in front]
+        isometric = isometric or all(s.c(i) == 2 for i in component)
+    need(goal.upper or isometric, "lambda is negative, or not bounded below by this fact")
+    goal.require([], strictly=goal.upper and not isometric)
+
+
+def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """E1: lambda is the maximum over the components, every component run with its own samples and the identity otherwise."""
+    s, covered, proved = case.subject, set[int](), False
+    need(goal.quantity == "lambda" and s.matrices is None, "components need an optimiser and lambda")
+    gram = dict(zip(case.samples, s.block(case.samples), strict=True))
+    for part in items(proof["parts"], "parts"):
+        fields(part, "part", "component proof")
+        component = [index(i, s.n, "sample") for i in items(part["component"], "component")]
+        need(component == sorted(set(component)) and set(component) <= set(case.samples), "a component is not an increasing list of samples")
+        inside = set(component)
+        need(not any(x for i in component for j, x in zip(case.samples, gram[i], strict=True) if j not in inside), "a component has an edge to the rest")
+        covered |= inside
+        try:
+            prove(Case(s, component), part["proof"], goal)
+            proved = True
+        except Rejected:
+            if goal.upper:
+                raise
+    rest = [i for i in case.samples if s.k(i, i) and i not in covered]
+    need(proved and not (goal.upper and rest), f"no part proves the bound, or none covers the samples {rest[:5]}")
+
+
+def prove_words(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """lambda <= (1/2n) E log ||A_w||^2 in the Frobenius norm of the scalar product Q (Fekete)."""
+    f, n = case.family, index(proof["length"], 65, "length")
+    need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "words prove upper bounds of lambda, at most 100000 of them")
+    q = matrix(proof["norm"], "norm", f.d)
+    need(semidefinite(q, definite=True), "norm is not positive definite")
+    q_inverse = inverse(q)
+    terms: Terms = []
+    steps = [*zip(f.steps, f.p, strict=True)] + ([(identity(f.d), 1 - sum(f.p))] if sum(f.p) < 1 else [])
+    for word in product(steps, repeat=n):
+        a = word[0][0]
+        for step, _ in word[1:]:
+            a = times(a, step)
+        square = times(times(q_inverse, transpose(a)), times(q, a))
+        terms.append((Fraction(math.prod(p for _, p in word)) / (2 * n), sum((square[i][i] for i in range(f.d)), start=Fraction(0))))
+    goal.require(terms)
+
+
+def prove_mean_square(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """E11: T(S) = E[A S A^T] preserves the cone of positive semidefinite matrices; T*(S) <= R S with S > 0 bounds rho(T) above, T(S) >= R S below."""
+    f, radius = case.family, number(proof["radius"], "radius")
+    s = matrix(proof["matrix"], "matrix", f.d)
+    need(radius > 0 and semidefinite(s, definite=goal.upper) and any(map(any, s)), "matrix is not positive (semi)definite, or the radius not positive")
+    need(goal.quantity == "ms" or (goal.quantity == "lambda" and goal.upper), "mean-square proves ms, or upper bounds of lambda")
+    image = combine(s, 1 - sum(f.p, start=Fraction(0)), s, Fraction(0))
+    for a, p in zip(f.steps, f.p, strict=True):
+        left, right = (transpose(a), a) if goal.upper else (a, transpose(a))
+        image = combine(image, Fraction(1), times(times(left, s), right), p)
+    sign = Fraction(1 if goal.upper else -1)
+    strictly = semidefinite(difference := combine(s, sign * radius, image, -sign), definite=True)
+    need(strictly or semidefinite(difference), "the inequality of the matrix fails")
+    goal.require([(Fraction(1, 2), radius)], strictly)
+
+
+def prove_renewal(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """E8: A = a b^T, b.B^k a = alpha + beta x^k; the growth between visits of A is log |b.B^k a|, and k is geometric."""
+    f, n = case.family, index(proof["terms"], 10_001, "terms")
+    need(goal.quantity == "lambda" and len(f.steps) == 2 and f.d <= 8 and n >= 1, "renewal proves lambda of exactly two distinct steps")
+    pairs = [(i, j) for i in range(f.d) for j in range(i)]
+
+    def jump_rate(a: Rows, b: Rows) -> Fraction | None:
+        """x, if a has rank at most one and b satisfies (b - I)(b - xI) = 0."""
+        x = sum((b[i][i] for i in range(f.d)), start=Fraction(0)) - (f.d - 1)
+        quadratic = times(*(combine(b, Fraction(1), identity(f.d), -y) for y in (Fraction(1), x)))
+        rank_one = all(a[i][k] * a[j][m] == a[i][m] * a[j][k] for i, j in pairs for k, m in pairs)
+        return x if rank_one and x != 1 and not any(map(any, quadratic)) else None
+
+    one = next((s for s in (0, 1) if jump_rate(f.steps[s], f.steps[1 - s]) is not None), -1)
+    need(one >= 0, "no step of rank one whose partner B satisfies (B - I)(B - xI) = 0")
+    a, b, p, q = f.steps[one], f.steps[1 - one], f.p[one], f.p[1 - one]
+    x = jump_rate(a, b)
+    assert x is not None
+    start, after = (sum((m[i][i] for i in range(f.d)), start=Fraction(0)) for m in (a, times(b, a)))  # b.a and b.Ba are traces
+    beta = (start - after) / (1 - x)
+    alpha, mass, p, q = start - beta, p + q, p / (p + q), q / (p + q)
+    size = max(v.bit_length() for y in (x, q) for v in (y.numerator, y.denominator))
+    need(n * size <= MAX_BITS, "too many terms for numbers of this size")
+    terms = [(mass * p * p * q**k, abs(alpha + beta * x**k)) for k in range(n)]
+    # The tail: |alpha + beta x^k| = |x|^(gk) u_k with u_k between the bounds below for every k >= n.
+    grows, far = abs(x) > 1, (abs(alpha) / abs(x) ** n if abs(x) > 1 else abs(beta) * abs(x) ** n)
+    main = abs(beta) if grows else abs(alpha)
+    u = main + far if goal.upper else main - far
+    if x == -1:
+        u = (max if goal.upper else min)(abs(alpha + beta), abs(alpha - beta))
+    need(u > 0 or any(t == 0 for _, t in terms), "more terms are needed for the tail")
+    if u > 0:
+        terms += [(mass * p * q**n, u)] + ([(mass * q**n * (n * p + q), abs(x))] if grows else [])
+    goal.require(terms)
+
+
+def pieces(tree: Any, d: int) -> Iterator[tuple[list[list[int]], list[Any]]]:
+    """The leaves of a cone's tree: generators in the coordinates of the cone, and the leaf's data."""
+    stack = [[[int(i == j) for i in range(d)] for j in range(d)]]
+    for node in items(tree, "tree"):
+        need(isinstance(node, list) and node and stack, "the tree has a node too many, or one that is no list")
+        piece = stack.pop()
+        if node[0] == "/":
+            _, i, j, a, b = items(node, "cut", 5)
+            i, j, a, b = index(i, d, "edge end"), index(j, d, "edge end"), integer(a), integer(b)
+            need(i != j and a > 0 and b > 0, "a cut needs two different rays and positive weights")
+            ray = [a * x + b * y for x, y in zip(piece[i], piece[j], strict=True)]
+            need(max(ray).bit_length() <= MAX_BITS, "the cuts are too deep")
+            stack += [[ray if r == i else e for r, e in enumerate(piece)], [ray if r == j else e for r, e in enumerate(piece)]]
+        else:
+            need(node[0] == "=", "a node is neither a cut nor a leaf")
+            yield piece, node[1:]
+    need(not stack, "the tree ends early")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of cone k: its generators in the coordinates of the cone; per step the image cone, the generators' images in its coordinates, and their scale."""
+
+    cone: int
+    generators: list[list[int]]
+    images: list[tuple[int, list[list[int]], int]]
+    extra: list[Any]
+
+
+def mapped_pieces(f: Family, proof: dict[str, Any], values: int) -> tuple[list[list[int]], Iterator[Piece]]:
+    """The forms (`values` positive integers per cone) and the pieces, with A_s(piece) inside cone k_s or its negative checked (S2)."""
+    cones = [[[integer(x) for x in items(e, "ray", f.d)] for e in items(cone, "cone", f.d)] for cone in items(proof["cones"], "cones")]
+    forms = [[integer(x) for x in items(form, "form", values)] for form in items(proof["forms"], "forms", len(cones))]
+    need(all(x > 0 for form in forms for x in form), "a form has a value that is not positive")
+    steps = [scaled(a) for a in f.steps]
+
+    def coordinates(cone: list[list[int]]) -> tuple[Integers, int]:
+        if f.d == 2:
+            (a, c), (b, d) = cone
+            det = a * d - b * c
+            need(det, "a cone's generators are dependent")
+            return ([[d, -b], [-c, a]], det) if det > 0 else ([[-d, b], [c, -a]], -det)
+        return scaled(inverse([[Fraction(e[i]) for e in cone] for i in range(f.d)]))
+
+    inverses = [coordinates(cone) for cone in cones]
+
+    def walk() -> Iterator[Piece]:
+        leaves = 0
+        for k, tree in enumerate(items(proof["trees"], "trees", len(cones))):
+            for generators, leaf in pieces(tree, f.d):
+                leaves += 1
+                need(leaves <= MAX_LEAVES, f"more than {MAX_LEAVES} pieces")
+                need(len(leaf) >= len(steps), "a leaf names too few cones")
+                rays = [[sum(x * e[i] for x, e in zip(g, cones[k], strict=True)) for i in range(f.d)] for g in generators]
+                images = []
+                for (a, a_scale), label in zip(steps, leaf, strict=False):
+                    target = index(label, len(cones), "label")
+                    to, to_scale = inverses[target]
+                    image = []
+                    for ray in rays:
+                        v = [sum(x * y for x, y in zip(row, ray, strict=True)) for row in a]
+                        image.append([sum(x * y for x, y in zip(row, v, strict=True)) for row in to])
+                    if any(x < 0 for w in image for x in w):
+                        image = [[-x for x in w] for w in image]
+                        need(all(x >= 0 for w in image for x in w), f"a piece of cone {k} is not mapped into cone {target}")
+                    images.append((target, image, a_scale * to_scale))
+                yield Piece(k, generators, images, leaf[len(steps) :])
+
+    return forms, walk()
+
+
+def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """S4. Lower bounds: concavity, vertices only. Upper bounds: weighted AM-GM with the multipliers, linear, so vertices only."""
+    f = case.family
+    need(goal.quantity == "lambda" and f.d <= 8 and f.steps, "linear-cones proves lambda, in dimension at most 8")
+    forms, leaves = mapped_pieces(f, proof, f.d)
+    for piece in leaves:
+        here = [sum(x * y for x, y in zip(forms[piece.cone], g, strict=True)) for g in piece.generators]
+        there = [[Fraction(sum(x * y for x, y in zip(forms[k], w, strict=True)), scale) for w in image] for k, image, scale in piece.images]
+        if goal.upper:
+            t = [number(x, "multiplier") for x in items(piece.extra, "multipliers", len(f.p))]
+            need(all(x > 0 for x in t), "a multiplier is not positive")
+            for j, h in enumerate(here):
+                mean = sum((p * x * row[j] for p, x, row in zip(f.p, t, there, strict=True)), start=Fraction(0))
+                need(mean <= sum(f.p) * h, f"the AM-GM inequality fails on cone {piece.cone}")
+            goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
+        else:
+            need(not piece.extra or len(piece.extra) == len(f.p), "a leaf has the wrong length")
+            for j, h in enumerate(here):
+                goal.require([(p, row[j] / h) for p, row in zip(f.p, there, strict=True)])
+
+
+def multiply(a: list[int], b: list[int]) -> list[int]:
+    c = [0] * (len(a) + len(b) - 1)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            c[i + j] += x * y
+    return c
+
+
+def compose(form: list[int], image: list[list[int]]) -> list[int]:
+    """F(x_0(t), x_1(t)) for the ray (1, t) of the piece: coefficients in t."""
+    (a0, a1), (b0, b1) = image
+    total, power = [form[-1]], [1]
+    for c in reversed(form[:-1]):
+        power = multiply(power, [a0, b0])
+        total = [x + c * y for x, y in zip(multiply(total, [a1, b1]), power, strict=True)]
+    return total
+
+
+def raised(a: list[int], exponent: int) -> list[int]:
+    result = [1]
+    for _ in range(exponent):
+        result = multiply(result, a)
+    return result
+
+
+def has_sign(c: list[int], strict: bool, depth: int, budget: list[int]) -> bool:
+    """The binary form with coefficients c is >= 0 (strict: > 0) on the closed quadrant: coefficient signs, else bisection at the diagonal."""
+    if c[0] < 0 or c[-1] < 0 or (strict and not (c[0] and c[-1])):
+        return False
+    if min(c) >= 0:
+        return True
+    budget[0] -= 1
+    return depth > 0 and budget[0] > 0 and all(has_sign(half, strict, depth - 1, budget) for half in (shifted(c), shifted(c[::-1])))
+
+
+def shifted(c: list[int]) -> list[int]:
+    """c(1 + t)."""
+    c = list(c)
+    for i in range(len(c) - 1):
+        for j in range(len(c) - 2, i - 1, -1):
+            c[j] += c[j + 1]
+    return c
+
+
+def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """S5: prod F_{k_s}(A_s v)^{P_s} - rho F_k(v)^{sum P_s} has one sign on every piece, so lambda <=, >= log(rho)/(qP)."""
+    f, q, rho = case.family, index(proof["degree"], MAX_DEGREE + 1, "degree"), number(proof["rho"], "rho")
+    common = common_denominator(f.p)
+    powers = [int(p * common) for p in f.p]
+    need(goal.quantity == "lambda" and f.d == 2 and f.steps, "planar-forms proves lambda, in the plane")
+    need(q >= 1 and rho > 0 and q * sum(powers) <= MAX_DEGREE, f"degree or rho not positive, or q times the weights above {MAX_DEGREE}")
+    bound: Terms = [(Fraction(1, q * common), rho)]
+    strict, budget = goal.strict and goal.sign(bound) == 0, [MAX_BISECTIONS]
+    goal.require(bound, strictly=True)
+    forms, leaves = mapped_pieces(f, proof, q + 1)
+    for piece in leaves:
+        need(not piece.extra, "a leaf has the wrong length")
+        here = raised(compose(forms[piece.cone], piece.generators), sum(powers))
+        there, scale = [1], 1
+        for power, (k, image, image_scale) in zip(powers, piece.images, strict=True):
+            there = multiply(there, raised(compose(forms[k], image), power))
+            scale *= image_scale ** (q * power)
+        sign = -1 if goal.upper else 1
+        difference = [sign * (rho.denominator * x - rho.numerator * scale * y) for x, y in zip(there, here, strict=True)]
+        need(has_sign(difference, strict, 16, budget), f"the inequality fails on a piece of cone {piece.cone}")
+
+
+Prover = Callable[[Case, dict[str, Any], Goal], None]
+KINDS: dict[str, tuple[Prover, str]] = {
+    "gd": (prove_gd, "radius"),
+    "determinant": (prove_determinant, ""),
+    "nonexpansive": (prove_nonexpansive, ""),
+    "equal-norms": (prove_equal_norms, ""),
+    "orthogonal": (prove_orthogonal, ""),
+    "boundary": (prove_boundary, ""),
+    "components": (prove_components, "parts"),
+    "words": (prove_words, "length norm"),
+    "mean-square": (prove_mean_square, "matrix radius"),
+    "renewal": (prove_renewal, "terms"),
+    "linear-cones": (prove_linear_cones, "cones forms trees"),
+    "planar-forms": (prove_planar_forms, "degree rho cones forms trees"),
+}
+
+
+def prove(case: Case, proof: Any, goal: Goal) -> None:
+    need(isinstance(proof, dict) and isinstance(proof.get("kind"), str) and proof["kind"] in KINDS, "the proof is of no known kind")
+    prover, keys = KINDS[proof["kind"]]
+    prover(case, fields(proof, f"proof {proof['kind']}", f"kind {keys}"), goal)
+
+
+# --- claims ------------------------------------------------------------------------------------------------------------------------------------
+
+RELATIONS = {"<": [(True, True)], "<=": [(True, False)], "=": [(True, False), (False, False)], ">=": [(False, False)], ">": [(False, True)]}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A proved statement about the subject number `subject` of the certificate."""
+
+    subject: int
+    quantity: str
+    relation: str
+    value: Fraction
+
+    @property
+    def sign(self) -> str | None:
+        """"negative", "zero", "positive", or None where the statement leaves the sign open."""
+        if self.relation in ("<", "<=") and (self.value < 0 or (self.value == 0 and self.relation == "<")):
+            return "negative"
+        if self.relation in (">", ">=") and (self.value > 0 or (self.value == 0 and self.relation == ">")):
+            return "positive"
+        return ("zero" if not self.value else "positive" if self.value > 0 else "negative") if self.relation == "=" else None
+
+
+def check(certificate: Any) -> list[Statement]:
+    """The statements that the certificate proves; raises `Rejected` with the reason if it does not prove every one of its claims."""
+    fields(certificate, "certificate", "format version claim proof id")
+    need(certificate["format"] == FORMAT, f"format is not {FORMAT}")
+    known = type(certificate["version"]) is int and certificate["version"] == VERSION
+    need(known, f"version {str(certificate['version'])[:20]} is not known to this checker, which knows {VERSION}")
+    body = json.dumps({k: v for k, v in certificate.items() if k != "id"}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    need(certificate["id"] == "sha256:" + hashlib.sha256(body.encode()).hexdigest(), "the id does not match the content")
+    claim, proof = certificate["claim"], certificate["proof"]
+    conjunction = isinstance(claim, dict) and "all" in claim
+    if conjunction:
+        claims = items(fields(claim, "claim", "all")["all"], "claims")
+        need(isinstance(proof, dict) and proof.get("kind") == "conjunction", "an all-claim needs a conjunction")
+        proofs = items(fields(proof, "proof", "kind parts")["parts"], "parts", len(claims))
+    else:
+        claims, proofs = [claim], [proof]
+    need(len(claims) <= 1000, "more than 1000 claims")
+    statements: list[Statement] = []
+    subjects: list[Subject] = []
+    for position, (one, its_proof) in enumerate(zip(claims, proofs, strict=True)):
+        fields(one, "claim", "subject quantity relation value")
+        number_of = index(one["subject"], position, "earlier claim") if type(one["subject"]) is int else position
+        owner = statements[number_of].subject if number_of < position else position
+        subjects.append(subjects[owner] if owner < position else Subject(one["subject"]))
+        need(one["quantity"] in ("lambda", "mu", "ms") and one["relation"] in RELATIONS, "quantity or relation is not known")
+        value = number(one["value"], "value")
+        for upper, strict in RELATIONS[one["relation"]]:
+            prove(Case(subjects[-1], list(range(subjects[-1].n))), its_proof, Goal(one["quantity"], upper, value, strict))
+        statements.append(Statement(owner, one["quantity"], one["relation"], value))
+    return statements
+
+
+def read(text: bytes) -> Any:
+    """JSON without duplicate keys, floats or constants such as NaN."""
+    need(len(text) <= MAX_BYTES, f"more than {MAX_BYTES} bytes")
+
+    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        need(len({k for k, _ in found}) == len(found), "an object has a duplicate key")
+        return dict(found)
+
+    def refuse(token: str) -> Any:
+        raise Rejected(f"{token[:40]} is not allowed: numbers are strings such as \"1/3\", indices are integers")
+
+    def small(token: str) -> int:
+        need(len(token) <= 9, f"the index {token[:20]}... is too large")
+        return int(token)
+
+    try:
+        return json.loads(text.decode("utf-8"), object_pairs_hook=pairs, parse_float=refuse, parse_constant=refuse, parse_int=small)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Rejected(f"not JSON: {error}") from None
+    except RecursionError:
+        raise Rejected("nested too deeply") from None
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -I check.py CERT.json", file=sys.stderr)
+        return 2
+    try:
+        with open(arguments[0], "rb") as file:
+            text = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        print(f"cannot read {arguments[0]}: {error.strerror}", file=sys.stderr)
+        return 2
+    try:
+        statements = check(read(text))
+    except (Rejected, RecursionError) as reason:
+        print(f"rejected: {reason}")
+        return 1
+    print("accepted: " + ", ".join(f"{s.quantity} {s.relation} {s.value}" + (f" (subject {s.subject})" if s.subject else "") for s in statements))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
