@@ -1,0 +1,168 @@
+"""The elementary facts E2 to E7: each decides a case by one line of arithmetic, and each is a certificate kind of its own.
+
+All of them are exact. A fact that does not apply says why.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..balls import LogSum, log_sum_bounds, log_sum_expression
+from ..minimum import Minimum
+from ..optimiser import SGD, batches, count_batches, is_full_batch
+from .gradient_descent import gd_finding
+from .question import Bound, Finding, Question
+
+ZERO = Fraction(0)
+NEEDS_OPTIMISER = "needs an optimiser and a Gram matrix, not bare matrices"
+NEEDS_SINGLE_DRAWS = "is a fact for batch 1"
+
+
+def full_batch(question: Question) -> Finding:
+    """E2: a full batch without replacement is gradient descent, lambda = mu."""
+    if question.minimum is None or question.optimiser is None:
+        return Finding(NEEDS_OPTIMISER)
+    if question.samples is not None or not is_full_batch(question.optimiser, question.minimum.size):
+        return Finding("the batch is not the full data set")
+    return gd_finding(question.minimum, question.optimiser.step_size, question.width)
+
+
+def one_dimension(question: Question) -> Finding:
+    """d = 1 (one sample, or parallel gradients): lambda = sum p_s log |a_s|, the determinant formula with equality."""
+    if question.minimum is not None and question.samples is None and question.minimum.rank > 1:
+        return Finding("the gradients span more than one dimension")
+    if question.why_no_family:
+        return Finding(question.why_no_family)
+    if question.family.dimension != 1:
+        return Finding("the gradients span more than one dimension")
+    terms = [(p, abs(a[0][0])) for a, p in zip(question.family.matrices, question.family.probabilities, strict=True)]
+    return exactly(terms, {"kind": "determinant"}, question.fine_width)
+
+
+def orthogonal(question: Question) -> Finding:
+    """E3: orthogonal gradients, lambda = max_i E log |1 - eta m_i K_ii / B|."""
+    if question.minimum is None or question.optimiser is None:
+        return Finding(NEEDS_OPTIMISER)
+    coordinates = list(question.step_sizes_times_norms)
+    if any(question.minimum.gram[i][j] for i in coordinates for j in coordinates if i != j):
+        return Finding("the gradients are not orthogonal")
+    if count_batches(question.optimiser, question.minimum.size, 1) > 1001:
+        return Finding("too many batches")
+    sums = [_coordinate_terms(question.minimum, question.optimiser, i) for i in coordinates]
+    findings = [exactly(terms, {"kind": "orthogonal"}, question.fine_width) for terms in sums]
+    return max(findings, key=lambda finding: (finding.expression != "-oo", finding.upper.value if finding.upper else ZERO))
+
+
+def _coordinate_terms(minimum: Minimum, optimiser: object, i: int) -> LogSum:
+    assert isinstance(optimiser, SGD)
+    c = optimiser.step_size * minimum.gram[i][i] / optimiser.batch
+    return [(p, abs(1 - e * c)) for (e,), p in batches(optimiser, minimum.size, [i]) if e]
+
+
+def equal_norms(question: Question) -> Finding:
+    """E7: all K_ii = k. lambda has the sign of eta k - 2, whatever the angles; at eta k = 2 it is exactly 0."""
+    if not question.single_draws:
+        return Finding(NEEDS_SINGLE_DRAWS)
+    values = set(question.step_sizes_times_norms.values())
+    if len(values) > 1 or len(question.step_sizes_times_norms) < len(question.indices):
+        return Finding("the gradients have different norms")
+    (c,), proof = values, {"kind": "equal-norms"}
+    if c == 2:
+        return Finding("all steps are reflections", Bound(ZERO, proof), Bound(ZERO, proof), "0")
+    return Finding("", upper=Bound(ZERO, proof, True)) if c < 2 else Finding("", lower=Bound(ZERO, proof, True))
+
+
+def nonexpansive(question: Question) -> Finding:
+    """E5: no step expands and every gradient is contracted, so lambda < 0. Any batch: (2B/eta) M^-1 - K_SS positive definite for each batch."""
+    if question.minimum is None or question.optimiser is None:
+        return Finding(NEEDS_OPTIMISER)
+    if question.single_draws:
+        too_large = [i for i, c in question.step_sizes_times_norms.items() if c >= 2]
+        if too_large:
+            return Finding(f"c_{too_large[0]} = {question.step_sizes_times_norms[too_large[0]]} >= 2")
+        return Finding("all c_i < 2", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
+    if question.why_no_family:
+        return Finding(question.why_no_family)
+    assert isinstance(question.optimiser, SGD)
+    for m, p in batches(question.optimiser, question.minimum.size, question.indices):
+        support = [(i, e) for i, e in zip(question.indices, m, strict=True) if e]
+        scale = 2 * question.optimiser.batch / question.optimiser.step_size
+        block = [[(scale / e if i == j else ZERO) - question.minimum.gram[i][j] for j, _ in support] for i, e in support]
+        if p and support and not positive_definite(block):
+            return Finding(f"the batch {m} does not contract all its directions")
+    return Finding("every batch contracts", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
+
+
+def boundary(question: Question) -> Finding:
+    """E5': all c_i <= 2. lambda < 0 iff every component of the graph contains some c_i < 2; otherwise lambda = 0."""
+    if not question.single_draws:
+        return Finding(NEEDS_SINGLE_DRAWS)
+    c = question.step_sizes_times_norms
+    if max(c.values()) > 2:
+        return Finding("some c_i > 2")
+    assert question.minimum is not None
+    proof = {"kind": "boundary"}
+    for component in question.minimum.components:
+        if set(component) <= set(c) and all(c[i] == 2 for i in component):
+            return Finding(f"the component {list(component)} consists of reflections", Bound(ZERO, proof), Bound(ZERO, proof), "0")
+    return Finding("", upper=Bound(ZERO, proof, True))
+
+
+def determinant(question: Question) -> Finding:
+    """E4: lambda >= (1/d) E log |det A|, so E log |det A| > 0 proves lambda > 0. For batch 1, det A_i = 1 - c_i."""
+    if question.single_draws:
+        p, c = question.draw_probabilities, question.step_sizes_times_norms
+        terms = [(p[i] / question.rank, abs(1 - c[i])) for i in c]
+    elif question.why_no_family:
+        return Finding(question.why_no_family)
+    else:
+        family = question.family
+        terms = [(p / family.dimension, abs(a)) for a, p in zip(family.determinants, family.probabilities, strict=True)]
+    bounds = log_sum_bounds(terms, Fraction(1, 10**30))
+    if bounds is None:
+        return Finding("a step is singular, so the mean of log |det A| is -infinity")
+    low = outward_short(bounds[0])
+    return Finding("" if low > 0 else "the mean of log |det A| is not positive", lower=Bound(low, {"kind": "determinant"}))
+
+
+def exactly(terms: LogSum, proof: dict[str, object], width: Fraction) -> Finding:
+    """A value known as a sum of logarithms; zero and -infinity are recognised, and the enclosure shows the sign."""
+    expression = log_sum_expression(terms)
+    bounds = log_sum_bounds(terms, width)
+    if bounds is None:
+        return Finding("some step annihilates the direction", upper=Bound(ZERO, proof, True), expression="-oo")
+    if _is_zero(terms):
+        return Finding("the product of the powers is 1", Bound(ZERO, proof), Bound(ZERO, proof), "0")
+    while bounds[0] <= 0 <= bounds[1] and width > Fraction(1, 10**1000):
+        width /= 10**6
+        bounds = log_sum_bounds(terms, width) or bounds
+    return Finding("", Bound(bounds[0], proof), Bound(bounds[1], proof), expression)
+
+
+def _is_zero(terms: LogSum) -> bool:
+    """Whether sum w log x = 0, by comparing powers where those are small enough to write down."""
+    import math
+
+    common = math.lcm(*(w.denominator for w, _ in terms)) if terms else 1
+    if sum(abs(w) * common * (x.numerator.bit_length() + x.denominator.bit_length()) for w, x in terms) > 50_000:
+        return all(x == 1 for _, x in terms)
+    return math.prod((x ** int(w * common) for w, x in terms), start=Fraction(1)) == 1
+
+
+def outward_short(number: Fraction) -> Fraction:
+    """Round down to 15 significant decimals, so that certificates stay readable."""
+    if not number:
+        return number
+    size = len(str(abs(number.numerator) // number.denominator)) if abs(number) >= 1 else -(len(str(number.denominator)) - len(str(abs(number.numerator)))) + 1
+    scale = Fraction(10) ** (15 - size)
+    return (number * scale).__floor__() / scale
+
+
+def positive_definite(rows: list[list[Fraction]]) -> bool:
+    """Exactly: all leading principal minors are positive (Sylvester)."""
+    from flint import fmpq_mat
+
+    from ..balls import fmpq_of
+
+    size = len(rows)
+    return all(fmpq_mat(k, k, [fmpq_of(x) for row in rows[:k] for x in row[:k]]).det() > 0 for k in range(1, size + 1))

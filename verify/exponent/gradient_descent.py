@@ -1,0 +1,189 @@
+"""mu, the exponent of gradient descent: max over the nonzero eigenvalues kappa of K of log |1 - eta kappa / N|. Exact sign, any number of digits.
+
+The eigenvalues are the roots of the characteristic polynomial, enclosed by python-flint; of X^T X where that is smaller.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ..balls import PRECISIONS, ends, fmpq_of, log_sum_bounds, log_sum_expression, outward
+from ..minimum import Minimum
+from .question import Bound, Finding
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Characteristic polynomial of scale * K (or scale * X^T X), zero eigenvalues removed, constant term first."""
+
+    coefficients: tuple[int, ...]
+    scale: int
+
+    @classmethod
+    def of(cls, minimum: Minimum) -> Spectrum:
+        from flint import fmpz_mat
+
+        rows = minimum.gram
+        if minimum.features is not None and len(minimum.features[0]) < minimum.size:
+            columns = list(zip(*minimum.features, strict=True))
+            rows = tuple(tuple(sum((x * y for x, y in zip(u, v, strict=True)), start=Fraction(0)) for v in columns) for u in columns)
+        scale = math.lcm(*(x.denominator for row in rows for x in row))
+        integers = fmpz_mat([[int(x * scale) for x in row] for row in rows])
+        coefficients = [int(c) for c in integers.charpoly().coeffs()]
+        zeros = next(i for i, c in enumerate(coefficients) if c)
+        return cls(tuple(coefficients[zeros:]), scale)
+
+    def has(self, kappa: Fraction) -> bool:
+        """Whether kappa is an eigenvalue, exactly."""
+        x = kappa * self.scale
+        value = Fraction(0)
+        for c in reversed(self.coefficients):
+            value = value * x + c
+        return value == 0
+
+    def count_above(self, kappa: Fraction) -> int:
+        """Number of eigenvalues above kappa, exactly: Descartes' rule of signs is an equality for real-rooted polynomials."""
+        from flint import fmpq_poly
+
+        shifted = fmpq_poly(list(self.coefficients))(fmpq_poly([fmpq_of(kappa * self.scale), 1]))
+        signs = [c > 0 for c in shifted.coeffs() if c != 0]
+        return sum(a != b for a, b in itertools.pairwise(signs))
+
+    def extremes(self, precision: int) -> tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]]:
+        """Enclosures of the smallest and the largest nonzero eigenvalue."""
+        from flint import ctx, fmpz_poly
+
+        with ctx.workprec(precision):
+            found: Any = fmpz_poly(list(self.coefficients)).complex_roots()
+            roots = [ends(root.real) for root, _ in found]
+        low, high = min(lo for lo, _ in roots), max(hi for _, hi in roots)
+        smallest = (low, min(hi for _, hi in roots))
+        largest = (max(lo for lo, _ in roots), high)
+        return (smallest[0] / self.scale, smallest[1] / self.scale), (largest[0] / self.scale, largest[1] / self.scale)
+
+    def radical(self, near: tuple[Fraction, Fraction]) -> str | None:
+        """The eigenvalue in the enclosure by radicals, if its minimal polynomial has degree 1 or 2."""
+        from flint import fmpz_poly
+
+        candidates: list[tuple[Fraction, str]] = []
+        for factor, _ in fmpz_poly(list(self.coefficients)).factor()[1]:
+            c = [int(x) for x in factor.coeffs()]
+            if len(c) == 2:
+                root = Fraction(-c[0], c[1]) / self.scale
+                candidates += [(root, str(root))]
+            elif len(c) == 3:
+                centre, discriminant = Fraction(-c[1], 2 * c[2]) / self.scale, Fraction(c[1] ** 2 - 4 * c[0] * c[2], 4 * c[2] ** 2 * self.scale**2)
+                for sign in (1, -1):
+                    candidates += [(centre + sign * _sqrt(discriminant), f"{centre} {'+' if sign > 0 else '-'} sqrt({discriminant})")]
+        slack = near[1] - near[0] + Fraction(1, 10**12) * abs(near[1])
+        matches = [text for value, text in candidates if near[0] - slack <= value <= near[1] + slack]
+        return matches[0] if len(matches) == 1 else None
+
+
+def _sqrt(number: Fraction) -> Fraction:
+    """A rational within 1e-40 (relatively) of the square root."""
+    shift = 300
+    return Fraction(math.isqrt((number.numerator << 2 * shift) // number.denominator), 1 << shift)
+
+
+def gd_finding(minimum: Minimum, step_size: Fraction, width: Fraction | None) -> Finding:
+    """Bounds on mu at the given width (default 1e-12), tight enough to show its sign; exact zero and -infinity are recognised.
+
+    Proofs are of kind `gd`: the inertia of K - cI at two rational c for each bound.
+    """
+    spectrum, t = Spectrum.of(minimum), step_size / minimum.size
+    target = width if width is not None else Fraction(1, 10**12)
+    unit = 1 / t  # the eigenvalue that gradient descent kills in one step
+    if spectrum.has(2 * unit) and not spectrum.count_above(2 * unit):
+        one = {"kind": "gd", "radius": "1"}
+        return Finding("the largest eigenvalue is exactly 2N/eta", Bound(Fraction(0), one), Bound(Fraction(0), one), "0")
+    smallest, largest = spectrum.extremes(64)
+    if smallest[0] <= unit <= largest[1] and _is_only(spectrum, unit):
+        return Finding("all nonzero eigenvalues equal N/eta: one step ends it", None, Bound(Fraction(0), {"kind": "gd", "radius": "0"}, True), "-oo")
+    for precision in PRECISIONS:
+        smallest, largest = spectrum.extremes(precision)
+        sides = [_absolute(1 - kappa[1] * t, 1 - kappa[0] * t) for kappa in (smallest, largest)]
+        low, high = max(lo for lo, _ in sides), max(hi for _, hi in sides)
+        if low <= 0 or low <= 1 <= high:  # mu is finite and not zero, so a higher precision separates it
+            continue
+        exact = _rational_side(spectrum, (smallest, largest), sides, t)
+        if exact is not None:
+            return _exact_log(exact, target)
+        rough = min(abs(_log_end(low, precision, False)), abs(_log_end(high, precision, True)))
+        fine = min(target, rough / 2)
+        low, high = _short(low, high, fine)
+        lo, hi = _log_end(low, precision, False), _log_end(high, precision, True)
+        if hi - lo <= fine / 2:
+            lo, hi = outward(lo, hi, fine)
+            winner = 0 if sides[0][1] > sides[1][1] else 1
+            kappa = spectrum.radical((smallest, largest)[winner]) if sides[1 - winner][1] < sides[winner][0] else None
+            expression = f"log(Abs(1 - ({t})*({kappa})))" if kappa else None
+            return Finding("", Bound(lo, {"kind": "gd", "radius": str(low)}), Bound(hi, {"kind": "gd", "radius": str(high)}), expression)
+    return Finding(f"no enclosure of width {target} with {PRECISIONS[-1]} bits")
+
+
+def gd_threshold(minimum: Minimum, width: Fraction) -> tuple[Fraction, Fraction, str | None]:
+    """(lo, hi, radicals or None): the step size 2N/kappa_max below which mu < 0 and above which mu > 0."""
+    spectrum = Spectrum.of(minimum)
+    for precision in PRECISIONS:
+        _, (low, high) = spectrum.extremes(precision)
+        if low > 0 and (lo := 2 * minimum.size / high) and (hi := 2 * minimum.size / low) - lo <= width / 2:
+            kappa = spectrum.radical((low, high))
+            if kappa is not None and "sqrt" not in kappa:
+                exact = 2 * minimum.size / Fraction(kappa)
+                return exact, exact, str(exact)
+            lo, hi = outward(lo, hi, width)
+            return lo, hi, f"{2 * minimum.size}/({kappa})" if kappa else None
+    raise ArithmeticError(f"no enclosure of width {width} with {PRECISIONS[-1]} bits")
+
+
+def _is_only(spectrum: Spectrum, kappa: Fraction) -> bool:
+    """Whether all nonzero eigenvalues equal kappa: the polynomial is a power of one linear factor."""
+    from flint import fmpz_poly
+
+    factors = fmpz_poly(list(spectrum.coefficients)).factor()[1]
+    return len(factors) == 1 and len(factors[0][0].coeffs()) == 2 and spectrum.has(kappa)
+
+
+def _absolute(lo: Fraction, hi: Fraction) -> tuple[Fraction, Fraction]:
+    if lo > 0:
+        return lo, hi
+    return (-hi, -lo) if hi < 0 else (Fraction(0), max(-lo, hi))
+
+
+def _rational_side(spectrum: Spectrum, kappas: tuple[Any, Any], sides: list[tuple[Fraction, Fraction]], t: Fraction) -> Fraction | None:
+    """|1 - t kappa| exactly, if the deciding eigenvalue is rational."""
+    winner = 0 if sides[0][1] >= sides[1][1] else 1
+    text = spectrum.radical(kappas[winner])
+    if text is None or "sqrt" in text:
+        return None
+    value = abs(1 - t * Fraction(text))
+    other = sides[1 - winner]
+    return value if other[1] <= value or kappas[0] == kappas[1] else None
+
+
+def _exact_log(value: Fraction, width: Fraction) -> Finding:
+    proof = {"kind": "gd", "radius": str(value)}
+    bounds = log_sum_bounds([(Fraction(1), value)], width)
+    assert bounds is not None
+    if value != 1 and (bounds[0] <= 0 <= bounds[1]):
+        return _exact_log(value, width / 1000)
+    lo, hi = bounds
+    return Finding("", Bound(lo, proof), Bound(hi, proof), log_sum_expression([(Fraction(1), value)]))
+
+
+def _log_end(number: Fraction, precision: int, up: bool) -> Fraction:
+    from flint import arb, ctx
+
+    with ctx.workprec(precision + 64):
+        return ends(arb(fmpq_of(number)).log())[1 if up else 0]
+
+
+def _short(low: Fraction, high: Fraction, width: Fraction) -> tuple[Fraction, Fraction]:
+    """Short rationals just outside [low, high], so close that the rounding of the logarithm absorbs them."""
+    scale = 2 ** (max(0, (1 / (width * low)).__ceil__().bit_length()) + 6)
+    return Fraction((low * scale).__floor__(), scale), Fraction((high * scale).__ceil__(), scale)

@@ -1,0 +1,196 @@
+"""E11, the mean-square exponent ms = (1/2) log rho(E[A (x) A]) and lambda <= ms; and the word method, its refinement with logarithms.
+
+The leading eigenmatrix is found in floating point and rounded; the certificate is an exact matrix inequality.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ..family import MatrixFamily
+from .question import Bound, Finding, Question
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_DIMENSION = 12
+MAX_WORDS = 4000
+
+
+def mean_square(question: Question) -> Finding:
+    """lambda <= ms < 0 where the mean square contracts."""
+    finding = mean_square_finding(question)
+    if finding.upper is None or finding.upper.value >= 0:
+        return Finding(finding.reason or f"the mean square does not contract (ms is about {float(finding.upper.value) if finding.upper else math.nan:.3g})")
+    return Finding("", upper=finding.upper)
+
+
+def mean_square_finding(question: Question) -> Finding:
+    """Two-sided bounds on ms itself, about 1e-6 wide, for families of dimension at most 12."""
+    import numpy as np
+
+    if question.why_no_family:
+        return Finding(question.why_no_family)
+    family = question.family
+    if family.dimension > MAX_DIMENSION or len(family.matrices) * family.dimension**3 > 200_000:
+        return Finding(f"dimension {family.dimension} with {len(family.matrices)} steps is too large for the exact mean-square certificate")
+    if not family.matrices:
+        return Finding("every step is the identity")
+    with np.errstate(all="ignore"):
+        upper, lower = (_one_side(family, side) for side in (True, False))
+    reason = "" if upper and lower else "the leading eigenmatrix was not found to sufficient accuracy"
+    return Finding(reason, lower, upper)
+
+
+def _one_side(family: MatrixFamily, upper: bool) -> Bound | None:
+    import numpy as np
+
+    from ..balls import log_sum_bounds
+
+    matrices, p = family.as_floats()
+    d, rest = family.dimension, 1 - p.sum()
+    if not np.isfinite(matrices).all():
+        return None
+    flipped = matrices.transpose(0, 2, 1) if upper else matrices
+    eigen, rho = _leading(flipped, p, rest)
+    if eigen is None or not math.isfinite(rho) or rho <= 0:
+        return None
+    for slack in (1e-7, 1e-5, 1e-3, 3e-2):
+        # A multiple of the identity keeps the matrix definite; it costs at most the slack in rho.
+        mixed = eigen + (slack * np.trace(eigen) / d * np.eye(d) if upper else 0)
+        scale = 2.0 ** (30 - math.floor(math.log2(np.abs(mixed).max())))
+        if not upper:  # rounding must keep it semidefinite: S = L L^T with rational L
+            w, v = np.linalg.eigh(mixed)
+            factor = v * np.sqrt(np.clip(w, 0, None))
+            root = [[Fraction(round(x * 2**20), 2**20) for x in row] for row in factor / np.abs(factor).max()]
+            matrix = [[sum((x * y for x, y in zip(u, t, strict=True)), start=Fraction(0)) for t in root] for u in root]
+        else:
+            matrix = [[Fraction(round(x)) for x in row] for row in (mixed + mixed.T) * (scale / 2)]
+        for spread in (2e-7, 2e-6, 1e-4, 1e-2):
+            radius = Fraction(rho * (1 + spread if upper else 1 - spread)).limit_denominator(10**9)
+            if radius <= 0 or not _holds(family, matrix, radius, upper):
+                continue
+            bounds = log_sum_bounds([(Fraction(1, 2), radius)], Fraction(1, 10**15))
+            if bounds:
+                proof = {"kind": "mean-square", "matrix": [[str(x) for x in row] for row in matrix], "radius": str(radius)}
+                return Bound(bounds[1] if upper else bounds[0], proof)
+    return None
+
+
+def _leading(matrices: np.ndarray, p: np.ndarray, rest: float) -> tuple[np.ndarray | None, float]:
+    """Leading eigenvalue and positive semidefinite eigenmatrix of S -> E[A S A^T], by a dense eigenproblem on symmetric matrices."""
+    import numpy as np
+
+    d = matrices.shape[1]
+    pairs = [(i, j) for i in range(d) for j in range(i, d)]
+    columns = []
+    for i, j in pairs:
+        unit = np.zeros((d, d))
+        unit[i, j] = unit[j, i] = 1.0
+        image = np.einsum("s,sij,jk,slk->il", p, matrices, unit, matrices) + rest * unit
+        columns.append([image[k] for k in pairs])
+    operator = np.array(columns).T
+    if not np.isfinite(operator).all():
+        return None, math.nan
+    values, vectors = np.linalg.eig(operator)
+    k = int(np.argmax(values.real))
+    eigen = np.zeros((d, d))
+    for (i, j), x in zip(pairs, vectors[:, k].real, strict=True):
+        eigen[i, j] = eigen[j, i] = x
+    eigen *= math.copysign(1.0, np.trace(eigen)) / max(float(np.abs(eigen).max()), 1e-300)
+    return eigen, float(values[k].real)
+
+
+def _holds(family: MatrixFamily, matrix: list[list[Fraction]], radius: Fraction, upper: bool) -> bool:
+    """R S - E[A^T S A] (upper) or E[A S A^T] - R S (lower) is positive semidefinite, exactly."""
+    from flint import fmpq_mat
+
+    from ..balls import fmpq_of
+
+    d = family.dimension
+    s = fmpq_mat(d, d, [fmpq_of(x) for row in matrix for x in row])
+    image = s * fmpq_of(1 - sum(family.probabilities, start=Fraction(0)))
+    for step, probability in zip(family.matrices, family.probabilities, strict=True):
+        a = fmpq_mat(d, d, [fmpq_of(x) for row in step for x in row])
+        image += (a.transpose() * s * a if upper else a * s * a.transpose()) * fmpq_of(probability)
+    difference = s * fmpq_of(radius) - image if upper else image - s * fmpq_of(radius)
+    return _semidefinite(s, definite=upper) and _semidefinite(difference)
+
+
+def _semidefinite(s: object, definite: bool = False) -> bool:
+    """By the signs of the characteristic polynomial of a symmetric matrix."""
+    coefficients = s.charpoly().coeffs()  # type: ignore[attr-defined]
+    size = len(coefficients) - 1
+    signed = [(-1) ** (size - k) * c for k, c in enumerate(coefficients)]
+    return all(c > 0 for c in signed) if definite else all(c >= 0 for c in signed)
+
+
+def words(question: Question) -> Finding:
+    """lambda <= (1/2n) E log ||A_w||^2 over words of length n, in the Frobenius norm of the mean-square eigenmatrix."""
+    import numpy as np
+
+    from ..balls import log_sum_bounds
+
+    if question.why_no_family:
+        return Finding(question.why_no_family)
+    family = question.family
+    count = len(family.matrices) + 1
+    if not family.matrices or family.dimension > MAX_DIMENSION or count**2 > MAX_WORDS:
+        return Finding("too many words, or too large matrices")
+    matrices, p = family.as_floats()
+    with np.errstate(all="ignore"):
+        eigen, rho = _leading(matrices.transpose(0, 2, 1), p, 1 - p.sum())
+        if eigen is None or not math.isfinite(rho):
+            return Finding("the entries are too large for the search")
+        w, v = np.linalg.eigh(eigen)
+        root = v * np.sqrt(np.clip(w, 1e-6 * np.abs(w).max(), None)) @ v.T
+        steps = np.concatenate([matrices, np.eye(family.dimension)[None]]) if p.sum() < 1 else matrices
+        weights = np.append(p, 1 - p.sum()) if p.sum() < 1 else p
+        steps = root @ steps @ np.linalg.inv(root)
+        best, length = math.inf, 0
+        products, chances = steps, weights
+        for n in range(1, 65):
+            if n > 1:
+                products = np.einsum("wij,sjk->wsik", products, steps).reshape(-1, *steps.shape[1:])
+                chances = np.outer(chances, weights).ravel()
+            value = float((chances * np.log(np.maximum((products**2).sum(axis=(1, 2)), 1e-300))).sum() / (2 * n))
+            if value < best:
+                best, length = value, n
+            if value < 0 or len(products) * len(steps) > MAX_WORDS:
+                break
+    if not best < -1e-9:
+        return Finding(f"words up to length {n} only give lambda <= {best:.3g}")
+    scale = 2.0**20 / np.abs(root).max()
+    rational = [[Fraction(round(x * scale)) for x in row] for row in (root + root.T) / 2]
+    norm = [[sum((x * y for x, y in zip(u, t, strict=True)), start=Fraction(0)) for t in rational] for u in rational]
+    terms = _word_terms(family, norm, length)
+    bounds = log_sum_bounds(terms, Fraction(1, 10**15))
+    proof = {"kind": "words", "length": length, "norm": [[str(x) for x in row] for row in norm]}
+    if bounds is None:
+        return Finding("a product of steps vanishes", upper=Bound(Fraction(0), proof, True), expression="-oo")
+    return Finding("", upper=Bound(bounds[1], proof))
+
+
+def _word_terms(family: MatrixFamily, norm: list[list[Fraction]], length: int) -> list[tuple[Fraction, Fraction]]:
+    from flint import fmpq_mat
+
+    from ..balls import fmpq_of
+
+    d = family.dimension
+    q = fmpq_mat(d, d, [fmpq_of(x) for row in norm for x in row])
+    q_inverse, rest = q.inv(), 1 - sum(family.probabilities, start=Fraction(0))
+    steps = [(fmpq_mat(d, d, [fmpq_of(x) for row in a for x in row]), p) for a, p in zip(family.matrices, family.probabilities, strict=True)]
+    if rest:
+        steps.append((fmpq_mat(d, d, [int(i == j) for i in range(d) for j in range(d)]), rest))
+    terms = []
+    for word in itertools.product(steps, repeat=length):
+        a = word[0][0]
+        for step, _ in word[1:]:
+            a = a * step
+        square = q_inverse * a.transpose() * q * a
+        trace = sum(Fraction(int(square[i, i].p), int(square[i, i].q)) for i in range(d))
+        terms.append((Fraction(math.prod(p for _, p in word)) / (2 * length), Fraction(trace)))
+    return terms

@@ -1,0 +1,18 @@
+"""The planar sandwich (S4, S5) as a method of the engine: d = 2, any batch scheme."""
+
+from __future__ import annotations
+
+from .question import Bound, Finding, Question
+
+
+def planar(question: Question) -> Finding:
+    """Two-sided bounds on lambda in two dimensions, searched in floating point and proved by cones with integer forms."""
+    if question.rank != 2:
+        return Finding(f"the gradients span {question.rank} dimensions, not 2")
+    if question.why_no_family:
+        return Finding(question.why_no_family)
+    from .planar import planar_sandwich
+
+    result = planar_sandwich(question.family, width=question.width, time_limit=max(0.1, question.seconds_left), progress=question.progress)
+    lower, upper = (Bound(side.value, side.proof) if side else None for side in (result.lower, result.upper))
+    return Finding(result.reason, lower, upper)

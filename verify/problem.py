@@ -1,0 +1,224 @@
+"""A problem: a minimum and an optimiser, or a bare family of matrices; and the questions one can ask of it.
+
+This is the front door of the Python API: build a `Problem`, ask for `.exponent()`, `.threshold()`, `.verdicts()`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .exact import InputError, positive
+from .family import MatrixFamily
+from .minimum import MeasuredMinimum, Minimum
+from .optimiser import GradientDescent, Optimiser, checked_for, with_step_size
+from .result import Attempt, Enclosure, Exponent, Sign
+
+if TYPE_CHECKING:
+    from .analysis import Analysis
+    from .threshold import Threshold
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Exponents:
+    """mu of gradient descent and lambda of the problem's optimiser (mu is None for bare matrices)."""
+
+    mu: Exponent | None
+    lambda_: Exponent
+
+    def _repr_html_(self) -> str:
+        rows = [("mu", self.mu), ("lambda", self.lambda_)]
+        return "<table>" + "".join(f"<tr><th>{name}</th><td>{x._repr_html_()}</td></tr>" for name, x in rows if x is not None) + "</table>"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A stability question. Build it with `from_features`, `from_gram`, `from_matrices`, `measured`, or `verify.load_problem`."""
+
+    minimum: Minimum | MeasuredMinimum | None
+    optimiser: Optimiser | None
+    matrices: tuple[Any, Any] | None = None
+    name: str = "problem"
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def from_features(cls, features: Any, optimiser: Optimiser, labels: Any = None, *, name: str = "problem", notes: tuple[str, ...] = ()) -> Problem:
+        """A linear model F(w, y_i) = <x_i, w> with rows x_i, exact."""
+        minimum = Minimum.from_features(features, labels)
+        return cls(minimum, checked_for(optimiser, minimum.size), name=name, notes=notes)
+
+    @classmethod
+    def from_gram(cls, gram: Any, optimiser: Optimiser, *, name: str = "problem", notes: tuple[str, ...] = ()) -> Problem:
+        """Any model whose exact Gram matrix at the minimum is known."""
+        minimum = Minimum.from_gram(gram)
+        return cls(minimum, checked_for(optimiser, minimum.size), name=name, notes=notes)
+
+    @classmethod
+    def from_matrices(cls, matrices: Sequence[Any], weights: Sequence[Any] | None = None, *, name: str = "problem") -> Problem:
+        """A family of square rational matrices with weights (default uniform), no optimiser."""
+        if not isinstance(matrices, Sequence) or isinstance(matrices, str) or not matrices:
+            raise InputError("matrices is not a nonempty list of square matrices")
+        given = list(weights) if weights is not None else [1] * len(matrices)
+        MatrixFamily.from_matrices(matrices, given)
+        return cls(None, None, (matrices, given), name)
+
+    @classmethod
+    def measured(cls, gram: Any, optimiser: Optimiser, *, name: str = "problem") -> Problem:
+        """A floating-point Gram matrix, say from a network: estimates only."""
+        minimum = MeasuredMinimum.from_gram(gram)
+        return cls(minimum, checked_for(optimiser, minimum.size), name=name)
+
+    @cached_property
+    def family(self) -> MatrixFamily:
+        """The exact family of steps."""
+        from .optimiser import matrix_family
+
+        if self.matrices is not None:
+            return MatrixFamily.from_matrices(*self.matrices)
+        minimum, optimiser = self.exact
+        return matrix_family(minimum, optimiser)
+
+    @property
+    def exact(self) -> tuple[Minimum, Optimiser]:
+        """The exact minimum and the optimiser; raises where the problem has none."""
+        if not isinstance(self.minimum, Minimum) or self.optimiser is None:
+            raise InputError("this needs an exact Gram matrix or features; a measured K yields estimates only; use .rationalised(spacing)")
+        return self.minimum, self.optimiser
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether certificates are possible."""
+        return not isinstance(self.minimum, MeasuredMinimum)
+
+    def at(self, step_size: Any) -> Problem:
+        """The same problem at another step size."""
+        if self.optimiser is None:
+            raise InputError("a family of bare matrices has no step size; give features or gram and an optimiser")
+        return replace(self, optimiser=with_step_size(self.optimiser, positive(step_size, "step_size")))
+
+    def rationalised(self, spacing: Any = "1e-9") -> Problem:
+        """A measured K replaced by the nearest one on a rational grid; the change is reported in the notes."""
+        if not isinstance(self.minimum, MeasuredMinimum):
+            return self
+        minimum, change = self.minimum.rationalised(spacing)
+        return replace(self, minimum=minimum, notes=(*self.notes, rationalisation_note(self.minimum, change, spacing)))
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """What certificates about this problem say they are about (FORMAT.md)."""
+        if self.matrices is not None:
+            matrices, weights = self.matrices
+            from .exact import rational, rational_matrix
+
+            exact = [rational_matrix(m, "matrices") for m in matrices]
+            return {"matrices": [spelled(m) for m in exact], "weights": [str(rational(w, "weights")) for w in weights]}
+        minimum, optimiser = self.exact
+        about: dict[str, Any] = {"optimiser": optimiser.kind, "step_size": str(optimiser.step_size)}
+        about |= {"features": spelled(minimum.features)} if minimum.features is not None else {"gram": spelled(minimum.gram)}
+        if not isinstance(optimiser, GradientDescent):
+            about |= {"batch": optimiser.batch, "replacement": optimiser.replacement}
+            about |= {} if optimiser.weights is None else {"weights": [str(w) for w in optimiser.weights]}
+        return about
+
+    def mu(self, width: Any = None) -> Exponent | None:
+        """mu = max log |1 - eta kappa_j / N| of gradient descent: exact sign and an enclosure (default width 1e-12); None for bare matrices."""
+        from .exponent.engine import certified
+        from .exponent.estimate import estimated_mu
+        from .exponent.gradient_descent import gd_finding
+
+        if self.minimum is None or self.optimiser is None:
+            return None
+        if isinstance(self.minimum, MeasuredMinimum):
+            return estimated_mu(self.minimum, self.optimiser)
+        finding = gd_finding(self.minimum, self.optimiser.step_size, _width(width))
+        return _checked(lambda: certified(self.subject, "mu", finding, "characteristic polynomial", []))
+
+    def lyapunov(
+        self, width: Any = None, *, time_limit: float = 20.0, seed: int = 0, confidence: float = 0.99, estimate: bool = True, progress: Progress | None = None
+    ) -> Exponent:
+        """lambda, the top Lyapunov exponent of the optimiser, in nats per step.
+
+        `width` None asks for the sign; otherwise for a proved enclosure of at most that width. Where neither can be proved the answer is a Monte Carlo
+        `Estimate` (unless `estimate` is False), with the reasons of every method in `tried`.
+        """
+        from .exponent.engine import answered
+        from .exponent.estimate import estimated
+        from .exponent.question import Question
+
+        wanted = _width(width)
+        result: Enclosure | None = None
+        tried: list[Attempt] = []
+        if isinstance(self.minimum, MeasuredMinimum):
+            reason = "K is measured, not exact: no proof is possible"
+        else:
+            family = self.family if self.matrices is not None else None
+            question = Question(self.minimum, self.optimiser, family, width=wanted, deadline=time.monotonic() + time_limit, seed=seed, progress=progress)
+            result, reason, tried = answered(self.subject, "lambda", question)
+        if result is not None and (result.sign is not Sign.UNDECIDED or not estimate or (wanted and result.width is not None and result.width <= wanted)):
+            return result
+        if not estimate:
+            return Enclosure("none", reason, None, None, tried=tuple(tried))
+        family = self.family if self.matrices is not None else None
+        half_width = float(wanted) / 2 if wanted else None
+        limit = min(5.0, time_limit)
+        return estimated(
+            self.minimum, self.optimiser, family, reason=reason, tried=tried, half_width=half_width, time_limit=limit, confidence=confidence, seed=seed
+        )
+
+    def exponent(self, width: Any = None, **options: Any) -> Exponents:
+        """Both exponents; options as for `lyapunov`."""
+        return Exponents(self.mu(width), self.lyapunov(width, **options))
+
+    def mean_square(self) -> Exponent:
+        """ms = (1/2) log rho(E[A (x) A]) >= lambda (E11): a proved enclosure about 1e-6 wide where the dimension is at most 12, else undecided."""
+        from .exponent.engine import certified
+        from .exponent.mean_square import mean_square_finding
+        from .exponent.question import Question
+
+        family = self.family if self.matrices is not None else None
+        if isinstance(self.minimum, MeasuredMinimum):
+            return Enclosure("mean square (E11)", "K is measured, not exact: no proof is possible", None, None)
+        finding = mean_square_finding(Question(self.minimum, self.optimiser, family))
+        return _checked(lambda: certified(self.subject, "ms", finding, "mean square (E11)", [])) or Enclosure("mean square (E11)", finding.reason, None, None)
+
+    def threshold(self, width: Any = "1e-9", **options: Any) -> Threshold:
+        """The first sign change of lambda in the step size (the problem's own step size is ignored)."""
+        from .threshold import threshold
+
+        return threshold(self, positive(width, "width"), **options)
+
+    def verdicts(self, **options: Any) -> Analysis:
+        """What the exponents mean by the theorems T1, T2, T3, with every hypothesis and whether it holds; options as for `lyapunov`."""
+        from .analysis import analyse
+
+        return analyse(self, **options)
+
+
+def spelled(rows: Any) -> list[list[str]]:
+    """Exact strings of a matrix."""
+    return [[str(x) for x in row] for row in rows]
+
+
+def rationalisation_note(measured: MeasuredMinimum, change: Fraction, spacing: Any) -> str:
+    """What rationalising changed, in words."""
+    return f"K was rounded to multiples of {spacing}: entries changed by at most {float(change):.3g} after symmetrising (asymmetry {measured.asymmetry:.3g})"
+
+
+def _width(width: Any) -> Fraction | None:
+    return None if width is None else positive(width, "width")
+
+
+def _checked(prove: Callable[[], Enclosure | None]) -> Enclosure:
+    from .certificate import Rejected
+
+    try:
+        return prove() or Enclosure("none", "no bound was found", None, None)
+    except (Rejected, RecursionError) as refusal:
+        return Enclosure("none", f"the trusted checker refused the proof: {refusal}", None, None)
+
