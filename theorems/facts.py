@@ -1,0 +1,83 @@
+"""The facts that T1-T3 ask for, read off an exact minimum and an optimiser."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from verify.exact import InputError
+from verify.minimum import Minimum
+from verify.optimiser import Optimiser, is_full_batch, matrix_family, probabilities
+
+from .statement import Fact, Facts, Sign
+
+
+def facts_of(minimum: Minimum, optimiser: Optimiser, *, mu_sign: Sign = "undecided", lambda_sign: Sign = "undecided") -> Facts:
+    """Hypotheses of T1-T3 for this case. The signs are those that a certificate proves; a full batch counts as gradient descent (E2)."""
+    full = is_full_batch(optimiser, minimum.size)
+    batch = minimum.size if full else int(getattr(optimiser, "batch", 1))
+    determinants = _determinants(minimum, optimiser)
+    linear = minimum.features is not None
+    chances = probabilities(optimiser, minimum.size)
+    return Facts(
+        optimiser="gd" if full else "sgd",
+        smooth=Fact(True, "a linear model is smooth") if linear else Fact(None, "only the Gram matrix of the model is given"),
+        gradients_independent=_independent(minimum),
+        steps_nonsingular=_nonsingular(determinants, linear),
+        regular_steps=_regular(determinants),
+        connected=_connected(minimum),
+        linear_model=Fact(True, "features are given") if linear else Fact(None, "only the Gram matrix of the model is given"),
+        solvable=_solvable(minimum),
+        batch=batch,
+        uniform=len(set(chances)) == 1,
+        mu_sign=mu_sign,
+        lambda_sign=lambda_sign,
+    )
+
+
+def _determinants(minimum: Minimum, optimiser: Optimiser) -> dict[str, Fraction] | str:
+    """det of the linearised steps by name, or why they were not computed. For batch 1 it is 1 - c_i."""
+    if not is_full_batch(optimiser, minimum.size) and getattr(optimiser, "batch", 0) == 1:
+        return {f"c_{i} = {optimiser.step_size * k}": 1 - optimiser.step_size * k for i, k in enumerate(minimum.diagonal)}
+    try:
+        return {f"det A_{s} = {x}": x for s, x in enumerate(matrix_family(minimum, optimiser).determinants)}
+    except InputError as error:
+        return str(error)
+
+
+def _independent(minimum: Minimum) -> Fact:
+    scope = "" if minimum.features is not None else "; at the other minima it is assumed"
+    if minimum.independent:
+        return Fact(True, f"K is positive definite{scope}")
+    return Fact(False, f"K has rank {minimum.rank} < N = {minimum.size}")
+
+
+def _nonsingular(determinants: dict[str, Fraction] | str, linear: bool) -> Fact:
+    if not linear:
+        return Fact(None, "only the Gram matrix of the model is given, not its steps away from the minimum")
+    if isinstance(determinants, str):
+        return Fact(None, determinants)
+    singular = [name for name, x in determinants.items() if x == 0]
+    if singular:
+        return Fact(False, f"a step is singular everywhere: {', '.join(singular[:3])}")
+    return Fact(True, "the steps are affine with nonzero determinants")
+
+
+def _regular(determinants: dict[str, Fraction] | str) -> Fact:
+    if isinstance(determinants, str):
+        return Fact(None, determinants)
+    irregular = [name for name, x in determinants.items() if x in (0, 1, -1)]
+    return Fact(False, ", ".join(irregular[:3])) if irregular else Fact(True, "no step has determinant 0, 1 or -1")
+
+
+def _connected(minimum: Minimum) -> Fact:
+    isolated = [i for i, x in enumerate(minimum.diagonal) if x == 0]
+    count = len(minimum.components) + len(isolated)
+    return Fact(True, "the graph of K is connected") if count == 1 else Fact(False, f"the graph of K has {count} components")
+
+
+def _solvable(minimum: Minimum) -> Fact:
+    if minimum.independent:
+        return Fact(True, "independent gradients interpolate any labels") if minimum.features is not None else Fact(None, "no labels are given")
+    if minimum.solvable is None:
+        return Fact(None, "no labels are given")
+    return Fact(minimum.solvable, "X w = labels has a solution" if minimum.solvable else "X w = labels has no solution")
