@@ -1,17 +1,29 @@
-"""Critical step sizes."""
+"""The critical step size: the first sign change of lambda as the step size grows from zero.
+
+The sign of lambda need not change only once (E6''), so a bracket is called `first` only where lambda < 0 below it is proved: below 2/max K_ii by E5, below
+any step size with ms < 0 by E11 (the set of mean-square stable step sizes is an interval), for gradient descent and for equal norms (E7) everywhere.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from .certificate import Certificate, Rejected, check, seal
+from .exact import InputError
+from .exponent.gradient_descent import gd_threshold
+from .minimum import MeasuredMinimum, Minimum
+from .optimiser import SGD, is_full_batch, probabilities
 from .problem import Problem
+from .result import Enclosure, Sign, as_float, interval, outward_float
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A sign change of lambda in the step size: lambda < 0 at `lo` and lambda > 0 at `hi` (or exactly there, lo = hi)."""
+    """lambda < 0 at `lo` and lambda > 0 at `hi` (lo = hi: lambda changes sign exactly there); certified, or estimated with the stated confidence."""
 
     lo: Fraction
     hi: Fraction
@@ -19,11 +31,15 @@ class Threshold:
     first: bool
     method: str
     reason: str = ""
+    certificate: Certificate | None = field(default=None, repr=False)
+
+    @property
+    def width(self) -> Fraction:
+        """hi - lo."""
+        return self.hi - self.lo
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys: lo, hi, decimal, kind, first, method, reason."""
-        from .result import outward_float
-
         return {
             "lo": str(self.lo),
             "hi": str(self.hi),
@@ -34,6 +50,213 @@ class Threshold:
             "reason": self.reason,
         }
 
+    def __str__(self) -> str:
+        which = "first sign change" if self.first else "a sign change"
+        return f"{which} of lambda in {interval(self.lo, self.hi)} ({'certified' if self.certified else 'estimate'}: {self.method})"
 
-def threshold(problem: Problem, width: Fraction, *, time_limit: float = 60.0, seed: int = 0, progress: Any = None) -> Threshold:
-    raise NotImplementedError
+    def _repr_latex_(self) -> str:
+        return rf"$\eta^* \in {interval(self.lo, self.hi)}$"
+
+
+def threshold(
+    problem: Problem, width: Fraction, *, time_limit: float = 60.0, confidence: float = 0.95, seed: int = 0, progress: Callable[[str], None] | None = None
+) -> Threshold:
+    """Bracket the first sign change of lambda(eta) to the given width; the problem's own step size is ignored.
+
+    Every step of the bisection is an exact certificate where the engine decides signs (N = 2 and all elementary cases); elsewhere the certified bracket is
+    narrowed by Monte Carlo with common random numbers and the result is an estimate. Raises `InputError` for bare matrices.
+    """
+    if problem.optimiser is None or problem.minimum is None:
+        raise InputError("a threshold needs an optimiser with a step size; a family of bare matrices has none")
+    if isinstance(problem.minimum, MeasuredMinimum):
+        return _estimated_measured(problem.minimum, problem.optimiser, width, confidence, time_limit, seed)
+    minimum, optimiser = problem.exact
+    if is_full_batch(optimiser, minimum.size):
+        lo, hi, _ = gd_threshold(minimum, width)
+        return Threshold(lo, hi, True, True, "gradient descent: 2N/kappa_max", certificate=_ends(problem, lo, hi) if lo < hi else None)
+    assert isinstance(optimiser, SGD)
+    search = _Bisection(problem, width, time.monotonic() + time_limit, progress)
+    if optimiser.batch == 1:
+        edge = 2 / max(minimum.diagonal)  # E5: lambda < 0 below
+        if search.sign(edge) is Sign.ZERO:  # a component of equal norms: positive just above (E7)
+            return Threshold(edge, edge, True, True, "equal norms (E7)")
+        search.negative(edge)
+        search.positive(_eta_det(minimum, optimiser))
+    else:
+        search.expand(2 / sum(minimum.diagonal, start=Fraction(0)))
+    search.run()
+    lo, hi = search.lo, search.hi
+    if hi - lo <= width or minimum.rank <= 2:
+        first = lo <= _mean_square_stable(problem, lo)
+        reason = "" if hi - lo <= width else f"the width {hi - lo} is the narrowest with decided signs: {search.reason}"
+        return Threshold(lo, hi, True, first, "bisection with exact certificates", reason, _ends(problem, lo, hi))
+    return _estimated(problem, minimum, optimiser, (lo, hi), width, confidence, max(5.0, time_limit / 2), seed)
+
+
+class _Bisection:
+    """A bracket with a certified sign at both ends, narrowed by secant steps and halving."""
+
+    def __init__(self, problem: Problem, width: Fraction, deadline: float, progress: Callable[[str], None] | None) -> None:
+        self.problem, self.width, self.deadline, self.progress = problem, width, deadline, progress
+        self.lo, self.hi = Fraction(0), Fraction(0)
+        self.values: dict[Fraction, float] = {}
+        self.reason = ""
+
+    def sign(self, eta: Fraction) -> Sign:
+        """The certified sign of lambda at eta, or UNDECIDED."""
+        limit = min(20.0, max(0.5, self.deadline - time.monotonic()))
+        result = self.problem.at(eta).lyapunov(time_limit=limit, estimate=False)
+        lo, hi = result.ends
+        if lo is not None and hi is not None:
+            self.values[eta] = as_float((lo + hi) / 2)
+        if result.sign is Sign.UNDECIDED:
+            self.reason = f"undecided at {as_float(eta):.12g}: {result.reason}"
+        return result.sign
+
+    def negative(self, eta: Fraction) -> None:
+        """Start the bracket at eta, where lambda < 0 is known."""
+        self.lo = eta
+
+    def positive(self, eta: Fraction) -> None:
+        """End the bracket at or a little above eta, where lambda > 0."""
+        self.hi = eta
+        for _ in range(60):
+            if self.sign(self.hi) is Sign.POSITIVE:
+                return
+            self.hi *= Fraction(9, 8)
+        raise ArithmeticError(f"no step size with a certified positive exponent was found up to {self.hi}")
+
+    def expand(self, start: Fraction) -> None:
+        """Batches: shrink to a certified negative sign, then double to a certified positive one."""
+        self.lo = start
+        while self.sign(self.lo) is not Sign.NEGATIVE:
+            self.lo /= 2
+        self.hi = 2 * self.lo
+        while (sign := self.sign(self.hi)) is not Sign.POSITIVE:
+            self.lo = self.hi if sign is Sign.NEGATIVE else self.lo
+            self.hi *= 2
+
+    def run(self) -> None:
+        """Narrow the bracket to the width, the deadline, or until no test point is decided."""
+        while self.hi - self.lo > self.width and time.monotonic() < self.deadline:
+            before = self.hi - self.lo
+            if self.progress:
+                self.progress(f"bracket [{as_float(self.lo):.12g}, {as_float(self.hi):.12g}]")
+            root = self._secant()
+            if root is not None:
+                margin = max(self.width / 3, before / 200)
+                self._test(root - margin)
+                self._test(root + margin)
+            if self.hi - self.lo > before / 4 and not self._test((self.lo + self.hi) / 2) and not any(
+                self._test(self.lo + before * Fraction(k, 16)) for k in (6, 10, 4, 12, 2, 14)
+            ):
+                return
+
+    def _secant(self) -> Fraction | None:
+        f_lo, f_hi = self.values.get(self.lo), self.values.get(self.hi)
+        if f_lo is None or f_hi is None or not f_lo < 0 < f_hi:
+            return None
+        return self.lo + (self.hi - self.lo) * Fraction(f_lo / (f_lo - f_hi))
+
+    def _test(self, eta: Fraction) -> bool:
+        """Move an end of the bracket to a short decimal near eta; False if eta is outside or the sign there is undecided."""
+        scale = 10 ** max(3, 4 + len(str((1 / (self.hi - self.lo)).__ceil__())))
+        eta = Fraction(round(eta * scale), scale)
+        if not self.lo < eta < self.hi:
+            return False
+        sign = self.sign(eta)
+        if sign is Sign.NEGATIVE:
+            self.lo = eta
+        elif sign is Sign.POSITIVE:
+            self.hi = eta
+        return sign in (Sign.NEGATIVE, Sign.POSITIVE)
+
+
+def _eta_det(minimum: Minimum, optimiser: SGD) -> Fraction:
+    """A short decimal just above the largest root of sum p_i log |1 - eta K_ii| (E6); the sign there is checked by the caller."""
+    import math
+
+    from scipy.optimize import brentq
+
+    pairs = [(float(p), as_float(k)) for p, k in zip(probabilities(optimiser, minimum.size), minimum.diagonal, strict=True) if k]
+    largest, smallest = max(k for _, k in pairs), min(k for _, k in pairs)
+
+    def mean(x: float) -> float:  # at eta = (2 / smallest) x, decreasing to the left until the largest root
+        return sum(p * math.log(max(abs(1 - 2 * x * k / smallest), 1e-300)) for p, k in pairs)
+
+    # Beyond 2/min K_ii every term is nonnegative; go left to the last point with a negative mean.
+    poles = sorted({smallest / (2 * k) for _, k in pairs} | {smallest / (2 * largest) * 2}, reverse=True)
+    right = 1.0
+    for pole in poles:
+        grid = [right + (pole - right) * j / 64 for j in range(1, 64)]
+        below = next((x for x in grid if mean(x) < 0), None)
+        if below is not None:
+            root = brentq(mean, below, right, xtol=1e-15)
+            break
+        right = pole + (pole - right) * -1e-12
+    else:
+        root = 1.0
+    eta = 2 * Fraction(root) / Fraction(smallest) * (1 + Fraction(1, 10**9))
+    scale = Fraction(10) ** (12 - len(str(int(eta))) if eta >= 1 else 12 + len(str(int(1 / eta))))
+    return max(Fraction((eta * scale).__ceil__()) / scale, 2 / max(minimum.diagonal) * (1 + Fraction(1, 10**9)))
+
+
+def _mean_square_stable(problem: Problem, eta: Fraction) -> Fraction:
+    """eta if lambda < 0 on (0, eta] is proved, else 0: by E5 for batch 1, or since ms < 0 at eta."""
+    minimum, optimiser = problem.exact
+    if isinstance(optimiser, SGD) and optimiser.batch == 1 and eta <= 2 / max(minimum.diagonal):
+        return eta
+    return eta if problem.at(eta).mean_square().sign is Sign.NEGATIVE else Fraction(0)
+
+
+def _ends(problem: Problem, lo: Fraction, hi: Fraction) -> Certificate | None:
+    """One certificate of both signs: lambda < 0 at lo and lambda > 0 at hi."""
+    results = [problem.at(eta).lyapunov(estimate=False) for eta in (lo, hi)]
+    statements = []
+    for result, sign in zip(results, (Sign.NEGATIVE, Sign.POSITIVE), strict=True):
+        if not isinstance(result, Enclosure) or result.certificate is None or result.sign is not sign:
+            return None
+        claims, proofs = result.certificate["claim"], result.certificate["proof"]
+        several = zip(claims["all"], proofs["parts"], strict=True) if "all" in claims else [(claims, proofs)]
+        subject = (claims["all"][0] if "all" in claims else claims)["subject"]
+        wanted = ("<", "<=") if sign is Sign.NEGATIVE else (">", ">=")
+        statements += [({**claim, "subject": subject}, proof) for claim, proof in several if claim["relation"] in wanted]
+    certificate = seal(statements)
+    try:
+        check(certificate)
+    except (Rejected, RecursionError):
+        return None
+    return certificate
+
+
+def _estimated(
+    problem: Problem, minimum: Minimum, optimiser: SGD, bracket: tuple[Fraction, Fraction], width: Fraction, confidence: float, limit: float, seed: int
+) -> Threshold:
+    from .exponent.montecarlo import sgd_threshold
+
+    weights = None if optimiser.weights is None else [as_float(w) for w in optimiser.weights]
+    lo, hi, reason = sgd_threshold(
+        minimum.gram_floats(), lo=as_float(bracket[0]), hi=as_float(bracket[1]), batch=optimiser.batch, replacement=optimiser.replacement,
+        weights=weights, width=as_float(width), confidence=confidence, time_limit=limit, seed=seed,
+    )
+    low, high = Fraction(repr(lo)), Fraction(repr(hi))
+    first = low <= bracket[0] and low <= _mean_square_stable(problem, low)
+    certain = f"certified: lambda < 0 at {bracket[0]}, lambda > 0 at {bracket[1]}"
+    return Threshold(low, high, False, first, f"Monte Carlo, {100 * confidence:g} % confidence", "; ".join(filter(None, (certain, reason))))
+
+
+def _estimated_measured(minimum: MeasuredMinimum, optimiser: Any, width: Fraction, confidence: float, limit: float, seed: int) -> Threshold:
+    import numpy as np
+
+    from .exponent.montecarlo import sgd_threshold
+
+    if is_full_batch(optimiser, minimum.size):
+        eta = 2 * minimum.size / float(np.linalg.eigvalsh(minimum.gram)[-1])
+        slack = 1e-9 * eta
+        return Threshold(Fraction(repr(eta - slack)), Fraction(repr(eta + slack)), False, True, "floating-point eigenvalues: 2N/kappa_max")
+    diagonal = np.diag(minimum.gram)
+    lo, hi, reason = sgd_threshold(
+        minimum.gram, lo=1.0 / diagonal.sum(), hi=4.0 * optimiser.batch / diagonal[diagonal > 0].min(), batch=optimiser.batch,
+        replacement=optimiser.replacement, width=float(width), confidence=confidence, time_limit=limit, seed=seed,
+    )
+    return Threshold(Fraction(repr(lo)), Fraction(repr(hi)), False, False, f"Monte Carlo, {100 * confidence:g} % confidence", reason)
