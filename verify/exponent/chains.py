@@ -45,6 +45,7 @@ class Chains:
         # A first piece of about 2^22 multiplications keeps the time between two looks at the clock near a millisecond.
         self.length = 1 << max(3, min(8, int(math.log2(max(1.0, 2**22 / (self.count * cost))))))
         self.pieces: list[Floats] = []
+        self.shapes: list[Floats] = []  # after each piece
         self._advance(0)  # compiles, or loads from the cache, before any clock runs
 
     @property
@@ -59,28 +60,39 @@ class Chains:
         return growth
 
     def extend(self, steps: int, deadline: float) -> bool:
-        """Run until each chain has `steps` steps, or the time `deadline` of `perf_counter` (but at least 8 pieces). True if the steps were reached."""
-        while self.steps < steps:
+        """Run until each chain has `steps` steps, or the time `deadline` of `perf_counter` (at least 8 pieces in any case). True if the steps were reached."""
+        while self.steps < steps or len(self.pieces) < 8:
             if len(self.pieces) >= 8 and perf_counter() > deadline:
                 return False
             self.pieces.append(self._advance(self.length))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                self.shapes.append(np.log(np.abs(self.state).sum(axis=1)) - np.log(np.square(self.state).sum(axis=1)) / 2)
             if len(self.pieces) == MERGE_AT:
+                self.shapes = self.shapes[1::2]
                 self.pieces = [self.pieces[k] + self.pieces[k + 1] for k in range(0, MERGE_AT, 2)]
                 self.length *= 2
         return True
 
-    def window(self) -> list[Floats]:
-        """The pieces after the burn-in: `burn` steps (but at most half the run) or an eighth of the run, whichever is longer."""
+    @property
+    def first(self) -> int:
+        """The first piece after the burn-in: `burn` steps (but at most half the run) or an eighth of the run, whichever is longer."""
         count = len(self.pieces)
-        return self.pieces[max(-(-count // 8), min(-(-self.burn // self.length), count // 2)) :]
+        return max(-(-count // 8), min(-(-self.burn // self.length), count // 2))
 
-    def means(self) -> tuple[Floats, Floats]:
-        """Growth per step of each chain over the window, and the change of it from the first to the second half of the window (both (chains,), nats)."""
-        window = self.window()
+    @property
+    def measured(self) -> int:
+        """Steps of each chain after the burn-in."""
+        return (len(self.pieces) - self.first) * self.length
+
+    def means(self) -> tuple[Floats, Floats, Floats]:
+        """Three arrays (chains,) in nats per step: the growth after the burn-in, how much it changed from the first to the second half of that
+        time, and how much more it would be in the 1-norm than in the Euclidean norm (a sum of which only the ends remain)."""
+        window = self.pieces[self.first :]
         half = len(window) // 2
-        first, second = np.sum(window[:half], axis=0), np.sum(window[-half:], axis=0)
         with np.errstate(invalid="ignore"):
-            return np.sum(window, axis=0) / (len(window) * self.length), (second - first) / (half * self.length)
+            change = (np.sum(window[-half:], axis=0) - np.sum(window[:half], axis=0)) / (half * self.length)
+            shape = (self.shapes[-1] - self.shapes[self.first - 1]) / self.measured
+        return np.sum(window, axis=0) / self.measured, change, shape
 
 
 @dataclass(frozen=True)
@@ -172,7 +184,9 @@ class SGDProblem:
         scaled = np.zeros((size, padded))
         scaled[:, :size] = eta * block.rows
         state = np.pad(state, ((0, 0), (0, padded - size)))
-        kernel = kernels.single(size if size <= kernels.SMALL else 0, 8 if size <= kernels.SMALL or (self.uniform and size <= 64) else 2, self.uniform)
+        uniform = self.uniform and size <= 1 << 16
+        lanes = 8 if size <= kernels.SMALL or (uniform and size <= 64) else 2
+        kernel = kernels.single(size if size <= kernels.SMALL else 0, lanes, uniform)
         move = functools.partial(kernel, scaled, *kernels.alias_table(p))
         return Chains(move, state, seed, spacing, burn, padded)
 

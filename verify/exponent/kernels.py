@@ -6,8 +6,8 @@ stays zero and its growth is -inf.
 The arrays `state` (chains, n), `rng` (chains,) and `growth` (chains,) are changed in place, so a run can be continued.
 
 Random numbers: xorshift64* (S. Vigna, An experimental exploration of Marsaglia's xorshift generators, scrambled, ACM TOMS 42, 2016), one generator per
-chain, started by splitmix64 from the seed. A draw uses the upper 53 bits for a uniform index (bias at most N 2^-53) and, with weights, the fractional
-part for Walker's alias method.
+chain, started by splitmix64 from the seed. A draw uses the upper 53 bits, for the column of Walker's alias method and for its comparison, or in the uniform
+case of `single` the upper 32 bits; the relative error of a probability is at most N 2^-53, resp. N 2^-32.
 Sizes that are known to the compiler make short loops several times faster; they are integers in the closure of a kernel, which numba's disk cache
 knows how to key. Results are cached beside this file, or in the user's cache directory where that is read-only.
 """

@@ -2,8 +2,9 @@
 
 Statistical, never a certificate: the result is a confidence interval. Independent chains (64, or 32 above dimension 64) start near the slowest direction of
 the mean step; the first eighth of each run (at least 20 N / B steps) is thrown away; the mean log growth of each chain is one observation and the interval
-is Student's with (chains - 1) degrees of freedom, so that correlation within a chain, however long, does no harm. It is widened by what the change from the
-first to the second half of the run exceeds two of its own standard errors. With several interacting parts (see `chains`) the intervals of the parts share
+is Student's with (chains - 1) degrees of freedom, so that correlation within a chain, however long, does no harm. Two signs of a start not yet forgotten
+widen it: the excess of the change from the first to the second half of the run over two of its own standard errors, and the difference between the mean
+growth in the Euclidean norm and in the 1-norm. With several interacting parts (see `chains`) the intervals of the parts share
 the error probability (Bonferroni) and lambda is within the maximum of their lower ends and the maximum of their upper ends.
 
 What cannot be resolved: exponents that differ on a time scale longer than the run (kappa_min eta / N below one over the steps of one chain, step sizes or
@@ -253,7 +254,7 @@ def _interval(parts: list[Part], confidence: float, seed: int) -> GrowthEstimate
     error = (1 - confidence) / max(1, len(chains))
     ends = [_part_interval(part, error) for part in parts]
     low, high = max(end[0] for end in ends), max(end[1] for end in ends)
-    steps = sum(len(run.window()) * run.length * run.count for run in chains)
+    steps = sum(run.measured * run.count for run in chains)
     if high == -math.inf:
         return GrowthEstimate(-math.inf, 0.0, confidence, steps, sum(run.count for run in chains), seed)
     value, half_width = (low + high) / 2, (high - low) / 2
@@ -271,13 +272,15 @@ def _student(run: Chains, error: float) -> tuple[float, float]:
     """Mean growth per step and the half-width of its interval with two-sided error probability `error`."""
     from scipy.special import stdtrit
 
-    means, drifts = run.means()
-    if not np.all(np.isfinite(means)):
+    means, changes, shapes = run.means()
+    if np.any(means == -math.inf):
         return -math.inf, 0.0
+    if not np.all(np.isfinite(means)):
+        raise ArithmeticError("a chain left the range of floating point; please report the input: the spacing of renormalisations was to exclude this")
     root = math.sqrt(len(means))
-    drift = abs(float(drifts.mean())) - 2 * float(drifts.std(ddof=1)) / root
+    drift = max(0.0, abs(float(changes.mean())) - 2 * float(changes.std(ddof=1)) / root) + abs(float(shapes.mean()))
     quantile = float(stdtrit(len(means) - 1, 1 - error / 2))
-    return float(means.mean()), quantile * float(means.std(ddof=1)) / root + max(0.0, drift)
+    return float(means.mean()), quantile * float(means.std(ddof=1)) / root + drift
 
 
 def _floats(values: ArrayLike, name: str, dimensions: int) -> Floats:
