@@ -80,17 +80,19 @@ def threshold(
         edge = 2 / max(minimum.diagonal)  # E5: lambda < 0 below
         if search.sign(edge) is Sign.ZERO:  # a component of equal norms: positive just above (E7)
             return Threshold(edge, edge, True, True, "equal norms (E7)")
-        search.negative(edge)
-        search.positive(_eta_det(minimum, optimiser))
-    else:
-        search.expand(2 / sum(minimum.diagonal, start=Fraction(0)))
-    search.run()
+        search.lo = edge
+        bracketed = search.positive(_eta_det(minimum, optimiser))
+    else:  # trace K bounds its largest eigenvalue, so every batch contracts below 2/trace K
+        bracketed = search.expand(Fraction(999, 1000) * 2 / sum(minimum.diagonal, start=Fraction(0)))
+    if bracketed:
+        search.run()
     lo, hi = search.lo, search.hi
-    if hi - lo <= width or minimum.rank <= 2:
+    if bracketed and (hi - lo <= width or minimum.rank <= 2):
         first = lo <= _mean_square_stable(problem, lo)
         reason = "" if hi - lo <= width else f"the width {hi - lo} is the narrowest with decided signs: {search.reason}"
         return Threshold(lo, hi, True, first, "bisection with exact certificates", reason, _ends(problem, lo, hi))
-    return _estimated(problem, minimum, optimiser, (lo, hi), width, confidence, max(5.0, time_limit / 2), seed)
+    certain = f"certified: lambda < 0 at {lo}" + (f", lambda > 0 at {hi}" if bracketed else "")
+    return _estimated(problem, minimum, optimiser, (lo, hi), width, confidence, max(5.0, time_limit / 2), seed, certain)
 
 
 class _Bisection:
@@ -113,28 +115,28 @@ class _Bisection:
             self.reason = f"undecided at {as_float(eta):.12g}: {result.reason}"
         return result.sign
 
-    def negative(self, eta: Fraction) -> None:
-        """Start the bracket at eta, where lambda < 0 is known."""
-        self.lo = eta
-
-    def positive(self, eta: Fraction) -> None:
-        """End the bracket at or a little above eta, where lambda > 0."""
-        self.hi = eta
-        for _ in range(60):
+    def positive(self, eta: Fraction) -> bool:
+        """End the bracket at or above eta, where lambda > 0 is certified; False if no such step size was found."""
+        for k in range(12):
+            self.hi = eta * (1 + Fraction(4**k, 64) if k else 1)
             if self.sign(self.hi) is Sign.POSITIVE:
-                return
-            self.hi *= Fraction(9, 8)
-        raise ArithmeticError(f"no step size with a certified positive exponent was found up to {self.hi}")
+                return True
+            if time.monotonic() > self.deadline:
+                break
+        return False
 
-    def expand(self, start: Fraction) -> None:
-        """Batches: shrink to a certified negative sign, then double to a certified positive one."""
-        self.lo = start
-        while self.sign(self.lo) is not Sign.NEGATIVE:
-            self.lo /= 2
-        self.hi = 2 * self.lo
-        while (sign := self.sign(self.hi)) is not Sign.POSITIVE:
-            self.lo = self.hi if sign is Sign.NEGATIVE else self.lo
+    def expand(self, start: Fraction) -> bool:
+        """Batches: from a step size at which every batch contracts, double to a certified positive sign; False if there is none."""
+        self.lo = self.hi = start
+        for _ in range(24):
             self.hi *= 2
+            sign = self.sign(self.hi)
+            if sign is Sign.POSITIVE:
+                return True
+            self.lo = self.hi if sign is Sign.NEGATIVE else self.lo
+            if time.monotonic() > self.deadline:
+                break
+        return False
 
     def run(self) -> None:
         """Narrow the bracket to the width, the deadline, or until no test point is decided."""
@@ -230,18 +232,33 @@ def _ends(problem: Problem, lo: Fraction, hi: Fraction) -> Certificate | None:
 
 
 def _estimated(
-    problem: Problem, minimum: Minimum, optimiser: SGD, bracket: tuple[Fraction, Fraction], width: Fraction, confidence: float, limit: float, seed: int
+    problem: Problem,
+    minimum: Minimum,
+    optimiser: SGD,
+    bracket: tuple[Fraction, Fraction],
+    width: Fraction,
+    confidence: float,
+    limit: float,
+    seed: int,
+    certain: str,
 ) -> Threshold:
     from .exponent.montecarlo import sgd_threshold
 
     weights = None if optimiser.weights is None else [as_float(w) for w in optimiser.weights]
     lo, hi, reason = sgd_threshold(
-        minimum.gram_floats(), lo=as_float(bracket[0]), hi=as_float(bracket[1]), batch=optimiser.batch, replacement=optimiser.replacement,
-        weights=weights, width=as_float(width), confidence=confidence, time_limit=limit, seed=seed,
+        minimum.gram_floats(),
+        lo=as_float(bracket[0]),
+        hi=as_float(bracket[1]),
+        batch=optimiser.batch,
+        replacement=optimiser.replacement,
+        weights=weights,
+        width=as_float(width),
+        confidence=confidence,
+        time_limit=limit,
+        seed=seed,
     )
     low, high = Fraction(repr(lo)), Fraction(repr(hi))
     first = low <= bracket[0] and low <= _mean_square_stable(problem, low)
-    certain = f"certified: lambda < 0 at {bracket[0]}, lambda > 0 at {bracket[1]}"
     return Threshold(low, high, False, first, f"Monte Carlo, {100 * confidence:g} % confidence", "; ".join(filter(None, (certain, reason))))
 
 
@@ -256,7 +273,14 @@ def _estimated_measured(minimum: MeasuredMinimum, optimiser: Any, width: Fractio
         return Threshold(Fraction(repr(eta - slack)), Fraction(repr(eta + slack)), False, True, "floating-point eigenvalues: 2N/kappa_max")
     diagonal = np.diag(minimum.gram)
     lo, hi, reason = sgd_threshold(
-        minimum.gram, lo=1.0 / diagonal.sum(), hi=4.0 * optimiser.batch / diagonal[diagonal > 0].min(), batch=optimiser.batch,
-        replacement=optimiser.replacement, width=float(width), confidence=confidence, time_limit=limit, seed=seed,
+        minimum.gram,
+        lo=1.0 / diagonal.sum(),
+        hi=4.0 * optimiser.batch / diagonal[diagonal > 0].min(),
+        batch=optimiser.batch,
+        replacement=optimiser.replacement,
+        width=float(width),
+        confidence=confidence,
+        time_limit=limit,
+        seed=seed,
     )
     return Threshold(Fraction(repr(lo)), Fraction(repr(hi)), False, False, f"Monte Carlo, {100 * confidence:g} % confidence", reason)

@@ -410,16 +410,17 @@ def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
 
 
 def prove_determinant(case: Case, _: dict[str, Any], goal: Goal) -> None:
-    """E4: lambda >= (1/d) E log |det A|, with equality for d = 1. For batch 1, det A_i = 1 - c_i."""
+    """E4: lambda >= (1/d) E log |det A|, with equality for d = 1. For batch 1, det A_i = 1 - c_i on the span of the gradients."""
     s = case.subject
     need(goal.quantity == "lambda", "determinant proves lambda")
-    if s.matrices is None and s.batch == 1 and not goal.upper and goal.value == 0 and any(s.c(i) for i in case.samples):  # the sign does not need d
-        terms = [(s.weights[i], abs(1 - s.c(i))) for i in case.samples]
+    if s.matrices is None and s.batch == 1:
+        need(any(s.c(i) for i in case.samples), "the component has no gradient")
+        only_sign = goal.value == 0 and not goal.upper  # for which d does not matter
+        d, dets = 1 if only_sign else len(row_basis(s.block(case.samples))), [(s.weights[i], 1 - s.c(i)) for i in case.samples]
     else:
-        f = case.family
-        need(not goal.upper or f.d == 1, "determinant is an upper bound only for d = 1")
-        terms = [(p / f.d, abs(determinant(a))) for a, p in zip(f.steps, f.p, strict=True)]
-    goal.require(terms)
+        d, dets = case.family.d, [(p, determinant(a)) for a, p in zip(case.family.steps, case.family.p, strict=True)]
+    need(not goal.upper or d == 1, "determinant is an upper bound only for d = 1")
+    goal.require([(p / d, abs(x)) for p, x in dets])
 
 
 def prove_nonexpansive(case: Case, _: dict[str, Any], goal: Goal) -> None:
@@ -430,7 +431,9 @@ def prove_nonexpansive(case: Case, _: dict[str, Any], goal: Goal) -> None:
     if s.batch == 1:
         need(all(s.c(i) < 2 for i in case.samples), "some c_i >= 2")
         return
-    gram = s.block(case.samples)
+    gram, cap = s.block(case.samples), s.batch if s.replacement else 1
+    if semidefinite(combine(identity(len(gram)), 2 * s.batch / s.eta / cap, gram, Fraction(-1)), definite=True):
+        return  # all M <= cap I
     for m, p in s.batches(case.samples):
         support = [i for i, e in enumerate(m) if e] if p else []
         bound = [[2 * s.batch / s.eta / m[i] * (i == j) - gram[i][j] for j in support] for i in support]

@@ -14,6 +14,8 @@ from .gradient_descent import gd_finding
 from .question import Bound, Finding, Question
 
 ZERO = Fraction(0)
+# The checker forms K exactly up to this many samples.
+MAX_SAMPLES = 200
 NEEDS_OPTIMISER = "needs an optimiser and a Gram matrix, not bare matrices"
 NEEDS_SINGLE_DRAWS = "is a fact for batch 1"
 
@@ -81,9 +83,14 @@ def nonexpansive(question: Question) -> Finding:
         if too_large:
             return Finding(f"c_{too_large[0]} = {question.step_sizes_times_norms[too_large[0]]} >= 2")
         return Finding("all c_i < 2", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
+    assert isinstance(question.optimiser, SGD)
+    cap = question.optimiser.batch if question.optimiser.replacement else 1
+    gram = question.minimum.block(question.indices)
+    edge = 2 * question.optimiser.batch / question.optimiser.step_size / cap
+    if positive_definite([[(edge if i == j else ZERO) - x for j, x in enumerate(row)] for i, row in enumerate(gram)]):
+        return Finding("every batch contracts", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
     if question.why_no_family:
         return Finding(question.why_no_family)
-    assert isinstance(question.optimiser, SGD)
     for m, p in batches(question.optimiser, question.minimum.size, question.indices):
         support = [(i, e) for i, e in zip(question.indices, m, strict=True) if e]
         scale = 2 * question.optimiser.batch / question.optimiser.step_size
@@ -122,6 +129,8 @@ def determinant(question: Question) -> Finding:
     if bounds is None:
         return Finding("a step is singular, so the mean of log |det A| is -infinity")
     low = outward_short(bounds[0])
+    if question.single_draws and low > 0 and len(question.indices) > MAX_SAMPLES:  # the sign alone does not need d
+        return Finding("", lower=Bound(ZERO, {"kind": "determinant"}, True))
     return Finding("" if low > 0 else "the mean of log |det A| is not positive", lower=Bound(low, {"kind": "determinant"}))
 
 
@@ -159,10 +168,11 @@ def outward_short(number: Fraction) -> Fraction:
 
 
 def positive_definite(rows: list[list[Fraction]]) -> bool:
-    """Exactly: all leading principal minors are positive (Sylvester)."""
-    from flint import fmpq_mat
+    """Exactly: the characteristic polynomial of a symmetric matrix has strictly alternating signs."""
+    import math
 
-    from ..balls import fmpq_of
+    from flint import fmpz_mat
 
-    size = len(rows)
-    return all(fmpq_mat(k, k, [fmpq_of(x) for row in rows[:k] for x in row[:k]]).det() > 0 for k in range(1, size + 1))
+    scale = math.lcm(*(x.denominator for row in rows for x in row))
+    coefficients = fmpz_mat([[int(x * scale) for x in row] for row in rows]).charpoly().coeffs()
+    return all((-1) ** (len(rows) - k) * int(c) > 0 for k, c in enumerate(coefficients))

@@ -32,10 +32,12 @@ def mean_square_finding(question: Question) -> Finding:
     """Two-sided bounds on ms itself, about 1e-6 wide, for families of dimension at most 12."""
     import numpy as np
 
+    if question.rank > MAX_DIMENSION:
+        return Finding(f"dimension {question.rank} is too large for the exact mean-square certificate")
     if question.why_no_family:
         return Finding(question.why_no_family)
     family = question.family
-    if family.dimension > MAX_DIMENSION or len(family.matrices) * family.dimension**3 > 200_000:
+    if len(family.matrices) * family.dimension**3 > 200_000:
         return Finding(f"dimension {family.dimension} with {len(family.matrices)} steps is too large for the exact mean-square certificate")
     if not family.matrices:
         return Finding("every step is the identity")
@@ -134,11 +136,13 @@ def words(question: Question) -> Finding:
 
     from ..balls import log_sum_bounds
 
+    if question.rank > MAX_DIMENSION:
+        return Finding("too large matrices")
     if question.why_no_family:
         return Finding(question.why_no_family)
     family = question.family
     count = len(family.matrices) + 1
-    if not family.matrices or family.dimension > MAX_DIMENSION or count**2 > MAX_WORDS:
+    if not family.matrices or count**2 > MAX_WORDS:
         return Finding("too many words, or too large matrices")
     matrices, p = family.as_floats()
     with np.errstate(all="ignore"):

@@ -11,7 +11,8 @@ from functools import cached_property
 from ..certificate.format import Proof
 from ..exact import InputError
 from ..family import MatrixFamily
-from ..minimum import Minimum, rank
+from ..minimum import Minimum
+from ..minimum import rank as rank_of
 from ..optimiser import GradientDescent, Optimiser, matrix_family, probabilities
 
 
@@ -95,7 +96,7 @@ class Question:
         if self.matrices is not None:
             return self.matrices.dimension
         assert self.minimum is not None
-        return self.minimum.rank if self.samples is None else rank(self.minimum.block(self.samples))
+        return self.minimum.rank if self.samples is None else rank_of(self.minimum.block(self.samples))
 
     @property
     def single_draws(self) -> bool:

@@ -16,10 +16,12 @@ def renewal(question: Question) -> Finding:
 
     Steps A = a b^T of rank one (probability p) and B with (B - I)(B - xI) = 0 (probability q); alpha + beta x^k = b . B^k a.
     """
+    if question.rank > 8:
+        return Finding("the dimension is above 8")
     if question.why_no_family:
         return Finding(question.why_no_family)
     family = question.family
-    if len(family.matrices) != 2 or family.dimension > 8:
+    if len(family.matrices) != 2:
         return Finding("there are not exactly two distinct steps")
     order = next((s for s in (0, 1) if _is_pair(family.matrices[s], family.matrices[1 - s])), None)
     if order is None:
