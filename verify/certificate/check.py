@@ -40,9 +40,14 @@ def need(condition: object, reason: str) -> None:
 # --- reading -------------------------------------------------------------------------------------------------------------------------------
 
 
+def shown(value: Any) -> str:
+    """A hostile value in a message: one short line of ASCII."""
+    return ascii(value)[:40]
+
+
 def number(text: Any, what: str = "number") -> Fraction:
     need(isinstance(text, str) and len(text) <= 2 * MAX_DIGITS + 2, f"{what} is not a string of bounded length")
-    need(re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text, re.ASCII), f"{what} {text[:40]!r} is not an integer or a fraction p/q")
+    need(re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text, re.ASCII), f"{what} {shown(text)} is not an integer or a fraction p/q")
     top, _, bottom = text.partition("/")
     need(len(top) <= MAX_DIGITS and len(bottom) <= MAX_DIGITS, f"{what} has more than {MAX_DIGITS} digits")
     need(int(bottom or 1), f"{what} divides by zero")
@@ -56,7 +61,7 @@ def integer(text: Any, what: str = "integer") -> int:
 
 
 def index(value: Any, below: int, what: str) -> int:
-    need(type(value) is int and 0 <= value < below, f"{what} {str(value)[:40]} is not an index below {below}")
+    need(type(value) is int and 0 <= value < below, f"{what} {shown(value)} is not an index below {below}")
     return int(value)
 
 
@@ -74,7 +79,7 @@ def matrix(value: Any, what: str, size: int | None = None) -> Rows:
 def fields(value: Any, what: str, required: str, optional: str = "") -> dict[str, Any]:
     need(isinstance(value, dict), f"{what} is not an object")
     missing, unknown = set(required.split()) - set(value), set(value) - set(required.split()) - set(optional.split())
-    need(not missing and not unknown, f"{what} lacks {sorted(missing)} or has unknown {sorted(map(str, unknown))}")
+    need(not missing and not unknown, f"{what} lacks {sorted(missing)} or has unknown {shown(sorted(map(str, unknown)))}")
     return dict(value)
 
 
@@ -789,7 +794,7 @@ def check(certificate: Any) -> list[Statement]:
     fields(certificate, "certificate", "format version claim proof id")
     need(certificate["format"] == FORMAT, f"format is not {FORMAT}")
     known = type(certificate["version"]) is int and certificate["version"] == VERSION
-    need(known, f"version {str(certificate['version'])[:20]} is not known to this checker, which knows {VERSION}")
+    need(known, f"version {shown(certificate['version'])} is not known to this checker, which knows {VERSION}")
     body = json.dumps({k: v for k, v in certificate.items() if k != "id"}, sort_keys=True, separators=(",", ":"), allow_nan=False)
     need(certificate["id"] == "sha256:" + hashlib.sha256(body.encode()).hexdigest(), "the id does not match the content")
     claim, proof = certificate["claim"], certificate["proof"]
@@ -808,7 +813,7 @@ def check(certificate: Any) -> list[Statement]:
         number_of = index(one["subject"], position, "earlier claim") if type(one["subject"]) is int else position
         owner = statements[number_of].subject if number_of < position else position
         subjects.append(subjects[owner] if owner < position else Subject(one["subject"]))
-        need(one["quantity"] in ("lambda", "mu", "ms") and one["relation"] in RELATIONS, "quantity or relation is not known")
+        need(one["quantity"] in ("lambda", "mu", "ms") and one["relation"] in tuple(RELATIONS), "quantity or relation is not known")
         value = number(one["value"], "value")
         for upper, strict in RELATIONS[one["relation"]]:
             prove(Case(subjects[-1], list(range(subjects[-1].n))), its_proof, Goal(one["quantity"], upper, value, strict))
@@ -825,16 +830,16 @@ def read(text: bytes) -> Any:
         return dict(found)
 
     def refuse(token: str) -> Any:
-        raise Rejected(f"{token[:40]} is not allowed: numbers are strings such as \"1/3\", indices are integers")
+        raise Rejected(f"{shown(token)} is not allowed: numbers are strings such as \"1/3\", indices are integers")
 
     def small(token: str) -> int:
-        need(len(token) <= 9, f"the index {token[:20]}... is too large")
+        need(len(token) <= 9, f"the index {shown(token)} is too large")
         return int(token)
 
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=pairs, parse_float=refuse, parse_constant=refuse, parse_int=small)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Rejected(f"not JSON: {error}") from None
+        raise Rejected(f"not JSON: {ascii(str(error))}") from None
     except RecursionError:
         raise Rejected("nested too deeply") from None
 
