@@ -5,6 +5,7 @@ The same arithmetic as the certificate format describes (cones, trees, labels), 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
@@ -27,10 +28,6 @@ def det(v: Ray, w: Ray) -> int:
 
 def product(a: Square, b: Square) -> Square:
     return (a[0] * b[0] + a[1] * b[2], a[0] * b[1] + a[1] * b[3], a[2] * b[0] + a[3] * b[2], a[2] * b[1] + a[3] * b[3])
-
-
-def times(a: Square, v: Ray) -> Ray:
-    return (a[0] * v[0] + a[1] * v[1], a[2] * v[0] + a[3] * v[1])
 
 
 def integral(family: MatrixFamily) -> list[tuple[Square, int]]:
@@ -60,31 +57,30 @@ class ExactCone:
 
 
 @dataclass(frozen=True)
-class ExactPiece:
-    """A leaf: generators in the cone's coordinates, labels, and per step the coordinates of their images times `scales`."""
-
-    cone: int
-    start: Ray
-    end: Ray
-    labels: tuple[int, ...]
-    images: tuple[tuple[Ray, Ray], ...]
-    scales: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Geometry:
+    """Exact cones, their trees, and the leaves in columns: piece j of cone `cone[j]` has the generators `start[j]`, `end[j]` in the cone's coordinates; under step s it goes to
+    cone `label[s][j]`, and `images[s][j]` holds the coordinates there of the images of both generators, times `scale[s] * cones[label[s][j]].det`.
+    """
+
     cones: list[ExactCone]
     trees: list[list[list[object]]]
-    pieces: list[ExactPiece]
+    cone: list[int]
+    start: list[Ray]
+    end: list[Ray]
+    label: list[list[int]]
+    images: list[list[Square]]  # (x0, x1, y0, y1)
+    scale: list[int]
     floats: Pieces
+
+    @property
+    def size(self) -> int:
+        return len(self.cone)
 
 
 def dyadic_ray(u: float, level: int, second: bool, shift: int) -> Ray:
     """2^level times the ray of u in the given chart, in the family's own coordinates."""
-    scaled = Fraction(u) * (1 << level)
-    if scaled.denominator != 1:
-        raise SearchFailed("a node is not dyadic")
-    x, y = (2 * (1 << level) - int(scaled), 1 << level) if second else (1 << level, int(scaled))
+    scaled, unit = round(math.ldexp(u, level)), 1 << level
+    x, y = (2 * unit - scaled, unit) if second else (unit, scaled)
     return (x << max(-shift, 0), y << max(shift, 0))
 
 
@@ -102,21 +98,19 @@ def exact_cones(model: Model, cones: Cones) -> list[ExactCone]:
 
 
 def simplest(low: float, high: float) -> tuple[int, int]:
-    """(a, b), positive, with low <= b/a <= high and small terms; 0 <= low < high."""
-    lo, hi = Fraction(low), Fraction(high) if high != np.inf else None
+    """(a, b), positive, with low <= b/a <= high and small terms (continued fractions); 0 <= low < high."""
     h0, h1, k0, k1 = 0, 1, 1, 0
-    while True:
-        whole = lo.numerator // lo.denominator
-        if lo == whole and lo > 0:
-            step = whole
-        elif hi is None or whole + 1 <= hi:
-            step = whole + 1
-        else:
-            h0, h1 = h1, whole * h1 + h0
-            k0, k1 = k1, whole * k1 + k0
-            lo, hi = 1 / (hi - whole), (1 / (lo - whole) if lo != whole else None)
-            continue
-        return (step * k1 + k0, step * h1 + h0)
+    for _ in range(40):
+        whole = math.floor(low)
+        if low == whole and low > 0:
+            break
+        whole += 1
+        if whole <= high:
+            break
+        whole -= 1
+        h0, h1, k0, k1 = h1, whole * h1 + h0, k1, whole * k1 + k0
+        low, high = 1.0 / (high - whole), (1.0 / (low - whole) if low > whole else math.inf)
+    return whole * k1 + k0, whole * h1 + h0
 
 
 @dataclass(frozen=True)
@@ -184,7 +178,7 @@ def build(family: MatrixFamily, model: Model, cones: Cones) -> Geometry:
         if singular:
             kernel = (matrix[1], -matrix[0]) if matrix[0] or matrix[1] else (matrix[3], -matrix[2])
             for k, cone in enumerate(exact):
-                x, y = times(cone.adjugate, kernel)
+                x, y = -det(cone.generators[1], kernel), det(cone.generators[0], kernel)
                 if (x > 0 and y > 0) or (x < 0 and y < 0):
                     wanted[k].append(Cut(y / (x + y), y / (x + y), (abs(x), abs(y))))
     trees: list[list[list[object]]] = []
@@ -194,38 +188,42 @@ def build(family: MatrixFamily, model: Model, cones: Cones) -> Geometry:
         here: list[tuple[Ray, Ray, int]] = []
         plant(stab(cuts) if cuts else [], (1, 0), (0, 1), trees[k], here)
         leaves += [(k, *leaf) for leaf in here]
-    pieces, floats = label_leaves(model, cones, exact, steps, leaves)
-    for piece, (k, _, _, position) in zip(pieces, leaves, strict=True):
-        trees[k][position] = ["=", *piece.labels]
-    return Geometry(exact, trees, pieces, floats)
+    return label_leaves(model, cones, exact, steps, trees, leaves)
 
 
 def label_leaves(
-    model: Model, cones: Cones, exact: list[ExactCone], steps: list[tuple[Square, int]], leaves: list[tuple[int, Ray, Ray, int]]
-) -> tuple[list[ExactPiece], Pieces]:
-    k: Ints = np.array([leaf[0] for leaf in leaves])
-    left: Floats = np.array([leaf[1][1] / (leaf[1][0] + leaf[1][1]) for leaf in leaves])
-    right: Floats = np.array([leaf[2][1] / (leaf[2][0] + leaf[2][1]) for leaf in leaves])
+    model: Model, cones: Cones, exact: list[ExactCone], steps: list[tuple[Square, int]], trees: list[list[list[object]]], leaves: list[tuple[int, Ray, Ray, int]]
+) -> Geometry:
+    """Name the cones that hold the images, exactly, and complete the leaves of the trees."""
+    cone, start, end, position = (list(column) for column in zip(*leaves, strict=True))
+    k: Ints = np.array(cone)
+    left: Floats = np.array([y / (x + y) for x, y in start])
+    right: Floats = np.array([y / (x + y) for x, y in end])
     guess = labels(model, cones, k, left, right)
-    columns = guess.T.tolist()
-    pieces = []
-    carried: dict[tuple[int, int, int], Square] = {}
-    for (cone, start, end, _), row in zip(leaves, columns, strict=True):
-        names, images, scales = [], [], []
-        for s, (name, (matrix, scale)) in enumerate(zip(row, steps, strict=True)):
-            for candidate in (name, (name - 1) % len(exact), (name + 1) % len(exact)):
-                key = (cone, s, candidate)
-                if key not in carried:
-                    carried[key] = product(exact[candidate].adjugate, product(matrix, exact[cone].basis))
-                x, y = times(carried[key], start), times(carried[key], end)
-                if min(x) < 0 or min(y) < 0:
-                    x, y = (-x[0], -x[1]), (-y[0], -y[1])
-                if min(x) >= 0 and min(y) >= 0:
+    n = len(exact)
+    names: list[list[int]] = []
+    images: list[list[Square]] = []
+    for s, (matrix, _) in enumerate(steps):
+        moved = [product(matrix, c.basis) for c in exact]
+        names_here: list[int] = []
+        images_here: list[Square] = []
+        last, carried = (-1, -1), (0, 0, 0, 0)
+        for j, name in enumerate(guess[s].tolist()):
+            for candidate in (name % n, (name - 1) % n, (name + 1) % n):
+                if last != (cone[j], candidate):
+                    last, carried = (cone[j], candidate), product(exact[candidate].adjugate, moved[cone[j]])
+                (a, b), (c, d) = start[j], end[j]
+                image = (carried[0] * a + carried[1] * b, carried[2] * a + carried[3] * b, carried[0] * c + carried[1] * d, carried[2] * c + carried[3] * d)
+                if max(image) <= 0:
+                    image = (-image[0], -image[1], -image[2], -image[3])
+                if min(image) >= 0:
                     break
             else:
                 raise SearchFailed("an image of a piece lies in no cone")
-            names.append(candidate)
-            images.append((x, y))
-            scales.append(scale * exact[candidate].det)
-        pieces.append(ExactPiece(cone, start, end, tuple(names), tuple(images), tuple(scales)))
-    return pieces, Pieces(k, left, right, np.array([piece.labels for piece in pieces]).T.copy())
+            names_here.append(candidate)
+            images_here.append(image)
+        names.append(names_here)
+        images.append(images_here)
+    for j, row in enumerate(zip(*names, strict=True)):
+        trees[cone[j]][position[j]] = ["=", *row]
+    return Geometry(exact, trees, cone, start, end, names, images, [scale for _, scale in steps], Pieces(k, left, right, np.array(names)))

@@ -192,20 +192,23 @@ def crossings(model: Model, cones: Cones) -> Crossings:
             continue
         pulled = apply(model.adjugates[s : s + 1], np.stack([border, cones.start[following], cones.end[before]]))[0]
         home = np.clip(np.searchsorted(cones.nodes, direction(pulled[0]), side="right") - 1, 0, cones.nodes.size - 2)
-        for neighbour in (-1, 0, 1):
-            k = cones.number[(home + neighbour) % (cones.nodes.size - 1)]
-            z = cones.coordinates(k, pulled[0])[1]
-            inside = np.flatnonzero((k >= 0) & (z > 1e-9) & (z < 1.0 - 1e-9))
-            k, z, a, b = k[inside], z[inside], before[inside], following[inside]
-            idle = np.zeros(k.size, bool)
-            for end in ends:
-                v = end[s][k]
-                idle |= cones.holds(a, v, 1e-3) & cones.holds(b, v, 1e-3)
-            k, z, inside = k[~idle], z[~idle], inside[~idle]
-            edges = [cones.coordinates(k, pulled[j][inside])[1] for j in (1, 2)]
-            edges = [np.where(np.abs(e - z) < 2.0, e, z) for e in edges]
-            low, high = np.minimum(edges[0], edges[1]), np.maximum(edges[0], edges[1])
-            found.append((k, np.full(k.size, s), np.minimum(low, z), np.maximum(high, z), z))
+        near = np.concatenate([cones.number[(home + step) % (cones.nodes.size - 1)] for step in (-1, 0, 1)])
+        which = np.tile(np.arange(home.size), 3)
+        z = cones.coordinates(near, pulled[0][which])[1]
+        inside = (near >= 0) & (z > 1e-9) & (z < 1.0 - 1e-9)
+        k, z, which = near[inside], z[inside], which[inside]
+        first, last = np.ones(cones.size), np.zeros(cones.size)
+        np.minimum.at(first, k, z)
+        np.maximum.at(last, k, z)
+        idle = np.zeros(k.size, bool)
+        for end, outermost in zip(ends, (first, last), strict=True):
+            v = end[s][k]
+            idle |= (z == outermost[k]) & cones.holds(before[which], v, 1e-3) & cones.holds(following[which], v, 1e-3)
+        k, z, which = k[~idle], z[~idle], which[~idle]
+        edges = [cones.coordinates(k, pulled[j][which])[1] for j in (1, 2)]
+        edges = [np.where(np.abs(e - z) < 2.0, e, z) for e in edges]
+        low, high = np.minimum(edges[0], edges[1]), np.maximum(edges[0], edges[1])
+        found.append((k, np.full(k.size, s), np.minimum(low, z), np.maximum(high, z), z))
     if not found:
         return Crossings(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float64, np.float64, np.float64)))
     joined = [np.concatenate(column) for column in zip(*found, strict=True)]

@@ -1,0 +1,167 @@
+"""The search as a whole: how fine, which degree, which kind of proof, when to stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ...family import MatrixFamily
+from ._forms import Candidate, prove
+from ._geometry import build
+from ._linear import prove_linear
+from ._model import Model, SearchFailed
+from ._refine import Level, refine
+from ._screen import Screen
+
+LARGEST_DEGREE = 40  # of the binary forms that a checker has to handle: q sum P_s
+ROUGH = 1500  # cones: beyond that many, linear forms are cheaper to search and to check
+NUMERICAL = (SearchFailed, ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError)
+
+
+@dataclass(frozen=True)
+class Side:
+    value: Fraction
+    proof: dict[str, Any]
+
+
+@dataclass
+class Outcome:
+    """The best bounds so far."""
+
+    lower: Side | None = None
+    upper: Side | None = None
+    estimate: float = math.nan
+    reason: str = ""
+    cones: int = 0
+    pieces: int = 0
+
+    def width(self) -> Fraction | None:
+        return self.upper.value - self.lower.value if self.upper and self.lower else None
+
+    def sign_proved(self) -> bool:
+        return bool((self.upper and self.upper.value < 0) or (self.lower and self.lower.value > 0))
+
+
+@dataclass
+class Search:
+    """One call: `run` fills the outcome."""
+
+    family: MatrixFamily
+    goal: float | None  # width in units of the family, or None for the sign
+    sides: tuple[str, ...]
+    deadline: float
+    progress: Callable[[str], None] | None
+    outcome: Outcome
+    finer: int | None = None
+
+    def run(self) -> None:
+        self.model = Model.of(self.family)
+        weight = sum(self.family.integer_weights)
+        self.largest = LARGEST_DEGREE // weight
+        if self.goal is None or self.goal >= 1e-7:
+            q = 3
+        else:
+            q = 5 if self.goal >= 1e-11 else 7
+        floor = 2e-15 * (1.0 + abs(self.model.offset))
+        rough = self.attempt(min(q, max(self.largest, 1)), 0.5, 1200, floor)
+        if not rough and self.finer is not None:
+            rough = self.attempt(min(self.finer, max(self.largest, 1)), 0.5, 1200, floor)
+        if rough and time.monotonic() < self.deadline and not self.reached():
+            self.attempt(1, 0.8, 1_000_000, floor)
+
+    def reached(self) -> bool:
+        width = self.outcome.width()
+        if self.goal is not None:
+            return width is not None and width <= self.goal or (len(self.sides) == 1 and self.outcome.sign_proved())
+        return self.outcome.sign_proved()
+
+    def attempt(self, q: int, bulk: float, most: int, floor: float) -> bool:
+        """Refine with forms of degree q until the goal is proved; True if the family is so rough that linear forms should go on."""
+        before, best, stale, share = time.monotonic(), math.inf, 0, 1.0
+        history: list[tuple[int, float]] = []
+        kept: Level | None = None
+        for level in refine(self.model, q, bulk=bulk, most=most, deadline=self.deadline):
+            now = time.monotonic()
+            size = level.cones.size
+            self.outcome.estimate = self.model.total * (level.value + self.model.offset)
+            width = self.model.total * level.width
+            if width < best:
+                best, stale, kept = width, 0, level
+            else:
+                stale += 1
+            history.append((size, width))
+            if self.progress:
+                self.progress(f"degree {q}: {size} cones, width {width:.1e}")
+            wanted = self.target(level)
+            cost = 2 * (now - before) + 1.7 * level.pieces.cone.size * 3.2e-5 * (1 + 0.5 * q)  # of one more level and its proofs, as measured
+            before = now
+            last = level.exhausted or stale >= 8 or (now + cost > self.deadline and best < 1.0)
+            if (width <= share * wanted and self.worth(level)) or last or width <= floor:
+                if kept is not None:
+                    self.attempt_proofs(kept if last else level)
+                if self.reached() or last or width <= floor:
+                    return self.rough(history, wanted) and not self.reached()
+                share *= 0.4
+            if self.goal is None and q == 3 and width < 1e-2 and wanted < min(1e-7, 0.3 * width):
+                self.finer = 5 if wanted > 1e-9 else 7
+                return False
+            if q > 1 and size >= 250 and self.rough(history, wanted):
+                if self.outcome.upper is None and self.outcome.lower is None and self.goal is None:
+                    self.attempt_proofs(level)
+                return True
+        return False
+
+    def target(self, level: Level) -> float:
+        if self.goal is not None:
+            return 0.9 * self.goal
+        return 0.8 * abs(self.outcome.estimate)
+
+    def worth(self, level: Level) -> bool:
+        return math.isfinite(level.width)
+
+    def rough(self, history: list[tuple[int, float]], wanted: float) -> bool:
+        """Does the width fall so slowly that thousands of cones will be needed?"""
+        if len(history) < 6 or history[-1][0] <= history[-6][0]:
+            return False
+        rate = math.log(history[-6][1] / history[-1][1]) / math.log(history[-1][0] / history[-6][0])
+        if rate <= 0.3:
+            return False
+        return rate < 2.0 and history[-1][0] * (history[-1][1] / max(wanted, 1e-300)) ** (1.0 / rate) > ROUGH
+
+    def attempt_proofs(self, level: Level) -> None:
+        """Prove both sides at this level, and keep what is better than before."""
+        reasons = []
+        try:
+            geometry = build(self.family, self.model, level.cones)
+        except NUMERICAL as error:
+            self.outcome.reason = str(error)
+            return
+        candidate = Candidate(self.family, self.model, level.cones, level.forms, geometry, max(level.width, 1e-15))
+        screen = Screen(geometry, self.family.integer_weights, level.forms.q) if self.largest else None
+        for side in self.sides:
+            upper = side == "upper"
+            try:
+                found = self.prove_side(candidate, screen, upper)
+            except NUMERICAL as error:
+                reasons.append(f"{side} bound: {error}")
+                continue
+            old = self.outcome.upper if upper else self.outcome.lower
+            if old is None or (found.value < old.value if upper else found.value > old.value):
+                setattr(self.outcome, side, found)
+                self.outcome.cones, self.outcome.pieces = level.cones.size, geometry.size
+        self.outcome.reason = "; ".join(reasons)
+
+    def prove_side(self, candidate: Candidate, screen: Screen | None, upper: bool) -> Side:
+        if screen is not None:
+            try:
+                return Side(*prove(candidate, screen, upper))
+            except SearchFailed:
+                if candidate.forms.q > 1:
+                    raise
+        return Side(*prove_linear(candidate, upper))
