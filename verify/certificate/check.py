@@ -23,6 +23,8 @@ FORMAT, VERSION = "sgd-verify-certificate", 1
 MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES = 64 << 20, 2000, 20_000, 200
 MAX_WORDS, MAX_DEGREE, MAX_BISECTIONS, MAX_LEAVES, MAX_BITS, MAX_ELIMINATION = 20_000, 400, 1_000_000, 500_000, 60_000, 2 * 10**9
 
+INTEGER, RATIONAL = re.compile(r"-?[0-9]+"), re.compile(r"-?[0-9]+(/[0-9]+)?")
+
 Rows = list[list[Fraction]]
 Integers = list[list[int]]
 Terms = list[tuple[Fraction, Fraction]]  # sum of w log x
@@ -47,7 +49,7 @@ def shown(value: Any) -> str:
 
 def number(text: Any, what: str = "number") -> Fraction:
     need(isinstance(text, str) and len(text) <= 2 * MAX_DIGITS + 2, f"{what} is not a string of bounded length")
-    need(re.fullmatch(r"-?[0-9]+(/[0-9]+)?", text, re.ASCII), f"{what} {shown(text)} is not an integer or a fraction p/q")
+    need(RATIONAL.fullmatch(text), f"{what} {shown(text)} is not an integer or a fraction p/q")
     top, _, bottom = text.partition("/")
     need(len(top) <= MAX_DIGITS and len(bottom) <= MAX_DIGITS, f"{what} has more than {MAX_DIGITS} digits")
     need(int(bottom or 1), f"{what} divides by zero")
@@ -55,19 +57,21 @@ def number(text: Any, what: str = "number") -> Fraction:
 
 
 def integer(text: Any, what: str = "integer") -> int:
-    value = number(text, what)
-    need(value.denominator == 1, f"{what} {value} is not an integer")
-    return int(value)
+    if not (isinstance(text, str) and len(text) <= MAX_DIGITS and INTEGER.fullmatch(text)):
+        raise Rejected(f"{what} {shown(text)} is not a string of an integer of at most {MAX_DIGITS} digits")
+    return int(text)
 
 
 def index(value: Any, below: int, what: str) -> int:
-    need(type(value) is int and 0 <= value < below, f"{what} {shown(value)} is not an index below {below}")
-    return int(value)
+    if not (type(value) is int and 0 <= value < below):
+        raise Rejected(f"{what} {shown(value)} is not an index below {below}")
+    return value
 
 
 def items(value: Any, what: str, length: int | None = None) -> list[Any]:
-    need(isinstance(value, list) and (len(value) == length if length is not None else len(value) > 0), f"{what} is not a list of the right length")
-    return list(value)
+    if not (isinstance(value, list) and (len(value) == length if length is not None else value)):
+        raise Rejected(f"{what} is not a list of the right length")
+    return value
 
 
 def matrix(value: Any, what: str, size: int | None = None) -> Rows:
@@ -593,7 +597,7 @@ def pieces(tree: Any, d: int) -> Iterator[tuple[list[list[int]], list[Any]]]:
             _, i, j, a, b = items(node, "cut", 5)
             i, j, a, b = index(i, d, "edge end"), index(j, d, "edge end"), integer(a), integer(b)
             need(i != j and a > 0 and b > 0, "a cut needs two different rays and positive weights")
-            ray = [a * x + b * y for x, y in zip(piece[i], piece[j], strict=True)]
+            ray = [a * x + b * y for x, y in zip(piece[i], piece[j])]  # noqa: B905 (a hot loop over vectors of length d)
             need(max(ray).bit_length() <= MAX_BITS, "the cuts are too deep")
             stack += [[ray if r == i else e for r, e in enumerate(piece)], [ray if r == j else e for r, e in enumerate(piece)]]
         else:
@@ -627,27 +631,28 @@ def mapped_pieces(f: Family, proof: dict[str, Any], values: int) -> tuple[list[l
             return ([[d, -b], [-c, a]], det) if det > 0 else ([[-d, b], [c, -a]], -det)
         return scaled(inverse([[Fraction(e[i]) for e in cone] for i in range(f.d)]))
 
+    def apply(a: Integers, v: list[int]) -> list[int]:
+        return [sum(map(int.__mul__, row, v)) for row in a]
+
     inverses = [coordinates(cone) for cone in cones]
 
     def walk() -> Iterator[Piece]:
         leaves = 0
         for k, tree in enumerate(items(proof["trees"], "trees", len(cones))):
+            moved = [[apply(cones[k], row) for row in a] for a, _ in steps]  # A_s G_k, G_k with the generators as columns, up to the scale of A_s
             for generators, leaf in pieces(tree, f.d):
                 leaves += 1
                 need(leaves <= MAX_LEAVES, f"more than {MAX_LEAVES} pieces")
                 need(len(leaf) >= len(steps), "a leaf names too few cones")
-                rays = [[sum(x * e[i] for x, e in zip(g, cones[k], strict=True)) for i in range(f.d)] for g in generators]
                 images = []
-                for (a, a_scale), label in zip(steps, leaf, strict=False):
+                for a, (_, a_scale), label in zip(moved, steps, leaf, strict=False):
                     target = index(label, len(cones), "label")
                     to, to_scale = inverses[target]
-                    image = []
-                    for ray in rays:
-                        v = [sum(x * y for x, y in zip(row, ray, strict=True)) for row in a]
-                        image.append([sum(x * y for x, y in zip(row, v, strict=True)) for row in to])
-                    if any(x < 0 for w in image for x in w):
+                    image = [apply(to, apply(a, g)) for g in generators]
+                    if min(map(min, image)) < 0:
+                        if max(map(max, image)) > 0:
+                            raise Rejected(f"a piece of cone {k} is not mapped into cone {target}")
                         image = [[-x for x in w] for w in image]
-                        need(all(x >= 0 for w in image for x in w), f"a piece of cone {k} is not mapped into cone {target}")
                     images.append((target, image, a_scale * to_scale))
                 yield Piece(k, generators, images, leaf[len(steps) :])
 
@@ -684,18 +689,18 @@ def multiply(a: list[int], b: list[int]) -> list[int]:
 
 
 def compose(form: list[int], image: list[list[int]]) -> list[int]:
-    """F(x_0(t), x_1(t)) for the ray (1, t) of the piece: coefficients in t."""
+    """F(x_0(t), x_1(t)) for the ray (1, t) of the piece: coefficients in t (Horner's scheme in two variables)."""
     (a0, a1), (b0, b1) = image
     total, power = [form[-1]], [1]
-    for c in reversed(form[:-1]):
-        power = multiply(power, [a0, b0])
-        total = [x + c * y for x, y in zip(multiply(total, [a1, b1]), power, strict=True)]
+    for c in form[-2::-1]:
+        power = [a0 * x + b0 * y for x, y in zip([*power, 0], [0, *power])]  # noqa: B905 (a hot loop)
+        total = [a1 * x + b1 * y + c * z for x, y, z in zip([*total, 0], [0, *total], power)]  # noqa: B905
     return total
 
 
 def raised(a: list[int], exponent: int) -> list[int]:
-    result = [1]
-    for _ in range(exponent):
+    result = a
+    for _ in range(exponent - 1):
         result = multiply(result, a)
     return result
 
@@ -735,11 +740,12 @@ def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
         here = raised(compose(forms[piece.cone], piece.generators), sum(powers))
         there, scale = [1], 1
         for power, (k, image, image_scale) in zip(powers, piece.images, strict=True):
-            there = multiply(there, raised(compose(forms[k], image), power))
-            scale *= image_scale ** (q * power)
+            factor = raised(compose(forms[k], image), power)
+            there, scale = multiply(there, factor) if len(there) > 1 else factor, scale * image_scale ** (q * power)
         sign = -1 if goal.upper else 1
         difference = [sign * (rho.denominator * x - rho.numerator * scale * y) for x, y in zip(there, here, strict=True)]
-        need(has_sign(difference, strict, 16, budget), f"the inequality fails on a piece of cone {piece.cone}")
+        if not has_sign(difference, strict, 16, budget):
+            raise Rejected(f"the inequality fails on a piece of cone {piece.cone}")
 
 
 Prover = Callable[[Case, dict[str, Any], Goal], None]
@@ -839,7 +845,7 @@ def read(text: bytes) -> Any:
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=pairs, parse_float=refuse, parse_constant=refuse, parse_int=small)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Rejected(f"not JSON: {ascii(str(error))}") from None
+        raise Rejected(f"not JSON: {str(error)!a}") from None
     except RecursionError:
         raise Rejected("nested too deeply") from None
 
