@@ -23,6 +23,7 @@ Flags = NDArray[np.bool_]
 
 TINY = 1e-300
 FRINGE = 2.0**-4
+SLACK = -1e-12  # an image that ends exactly at a cone's generator is inside; the exact arithmetic has the last word
 
 
 class SearchFailed(Exception):
@@ -203,7 +204,7 @@ def crossings(model: Model, cones: Cones) -> Crossings:
         idle = np.zeros(k.size, bool)
         for end, outermost in zip(ends, (first, last), strict=True):
             v = end[s][k]
-            idle |= (z == outermost[k]) & cones.holds(before[which], v, 1e-3) & cones.holds(following[which], v, 1e-3)
+            idle |= (z == outermost[k]) & cones.holds(before[which], v, SLACK) & cones.holds(following[which], v, SLACK)
         k, z, which = k[~idle], z[~idle], which[~idle]
         edges = [cones.coordinates(k, pulled[j][which])[1] for j in (1, 2)]
         edges = [np.where(np.abs(e - z) < 2.0, e, z) for e in edges]
@@ -250,12 +251,12 @@ def labels(model: Model, cones: Cones, k: Ints, left: Floats, right: Floats) -> 
     """For every step a kept cone that holds the image of the piece [left, right] of cone k; -1 or a wrong cone where there is none."""
     images = [model.image(cones.rays(k, t)) for t in (0.5 * (left + right), left, right)]
     label = cones.tile(images[0])
-    fits = cones.holds(label, images[1], -1e-6) & cones.holds(label, images[2], -1e-6)
+    fits = cones.holds(label, images[1], SLACK) & cones.holds(label, images[2], SLACK)
     for other in (1, 2):
         if fits.all():
             break
         candidate = cones.tile(images[other])
-        better = ~fits & cones.holds(candidate, images[1], -1e-6) & cones.holds(candidate, images[2], -1e-6)
+        better = ~fits & cones.holds(candidate, images[1], SLACK) & cones.holds(candidate, images[2], SLACK)
         label = np.where(better, candidate, label)
         fits |= better
     return label
