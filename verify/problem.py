@@ -32,6 +32,9 @@ class Exponents:
     mu: Exponent | None
     lambda_: Exponent
 
+    def __str__(self) -> str:
+        return f"mu: {self.mu}\nlambda: {self.lambda_}"
+
     def _repr_html_(self) -> str:
         rows = [("mu", self.mu), ("lambda", self.lambda_)]
         return "<table>" + "".join(f"<tr><th>{name}</th><td>{x._repr_html_()}</td></tr>" for name, x in rows if x is not None) + "</table>"

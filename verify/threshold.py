@@ -18,7 +18,7 @@ from .exponent.gradient_descent import gd_threshold
 from .minimum import MeasuredMinimum, Minimum
 from .optimiser import SGD, is_full_batch, probabilities
 from .problem import Problem
-from .result import Enclosure, Sign, as_float, interval, outward_float
+from .result import Enclosure, Exponent, Sign, as_float, interval, outward_float
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def threshold(
     minimum, optimiser = problem.exact
     if is_full_batch(optimiser, minimum.size):
         lo, hi, _ = gd_threshold(minimum, width)
-        return Threshold(lo, hi, True, True, "gradient descent: 2N/kappa_max", certificate=_ends(problem, lo, hi) if lo < hi else None)
+        certificate = _ends(*(problem.at(eta).lyapunov(estimate=False) for eta in (lo, hi))) if lo < hi else None
+        return Threshold(lo, hi, True, True, "gradient descent: 2N/kappa_max", certificate=certificate)
     assert isinstance(optimiser, SGD)
     search = _Bisection(problem, width, time.monotonic() + time_limit, progress)
     if optimiser.batch == 1:
@@ -90,7 +91,7 @@ def threshold(
     if bracketed and (hi - lo <= width or minimum.rank <= 2):
         first = lo <= _mean_square_stable(problem, lo)
         reason = "" if hi - lo <= width else f"the width {hi - lo} is the narrowest with decided signs: {search.reason}"
-        return Threshold(lo, hi, True, first, "bisection with exact certificates", reason, _ends(problem, lo, hi))
+        return Threshold(lo, hi, True, first, "bisection with exact certificates", reason, _ends(search.result(lo), search.result(hi)))
     certain = f"certified: lambda < 0 at {lo}" + (f", lambda > 0 at {hi}" if bracketed else "")
     return _estimated(problem, minimum, optimiser, (lo, hi), width, confidence, max(5.0, time_limit / 2), seed, certain)
 
@@ -101,19 +102,22 @@ class _Bisection:
     def __init__(self, problem: Problem, width: Fraction, deadline: float, progress: Callable[[str], None] | None) -> None:
         self.problem, self.width, self.deadline, self.progress = problem, width, deadline, progress
         self.lo, self.hi = Fraction(0), Fraction(0)
-        self.values: dict[Fraction, float] = {}
+        self.results: dict[Fraction, Exponent] = {}
         self.reason = ""
 
     def sign(self, eta: Fraction) -> Sign:
         """The certified sign of lambda at eta, or UNDECIDED."""
-        limit = min(20.0, max(0.5, self.deadline - time.monotonic()))
-        result = self.problem.at(eta).lyapunov(time_limit=limit, estimate=False)
-        lo, hi = result.ends
-        if lo is not None and hi is not None:
-            self.values[eta] = as_float((lo + hi) / 2)
+        result = self.result(eta)
         if result.sign is Sign.UNDECIDED:
             self.reason = f"undecided at {as_float(eta):.12g}: {result.reason}"
         return result.sign
+
+    def result(self, eta: Fraction) -> Exponent:
+        """lambda at eta, as far as the sign needs it; a hard case gets a third of the time that is left."""
+        if eta not in self.results:
+            limit = min(20.0, max(0.5, (self.deadline - time.monotonic()) / 3))
+            self.results[eta] = self.problem.at(eta).lyapunov(time_limit=limit, estimate=False)
+        return self.results[eta]
 
     def positive(self, eta: Fraction) -> bool:
         """End the bracket at or above eta, where lambda > 0 is certified; False if no such step size was found."""
@@ -155,8 +159,11 @@ class _Bisection:
                 return
 
     def _secant(self) -> Fraction | None:
-        f_lo, f_hi = self.values.get(self.lo), self.values.get(self.hi)
-        if f_lo is None or f_hi is None or not f_lo < 0 < f_hi:
+        (a, b), (c, d) = self.result(self.lo).ends, self.result(self.hi).ends
+        if a is None or b is None or c is None or d is None:
+            return None
+        f_lo, f_hi = as_float((a + b) / 2), as_float((c + d) / 2)
+        if not f_lo < 0 < f_hi:
             return None
         return self.lo + (self.hi - self.lo) * Fraction(f_lo / (f_lo - f_hi))
 
@@ -211,11 +218,10 @@ def _mean_square_stable(problem: Problem, eta: Fraction) -> Fraction:
     return eta if problem.at(eta).mean_square().sign is Sign.NEGATIVE else Fraction(0)
 
 
-def _ends(problem: Problem, lo: Fraction, hi: Fraction) -> Certificate | None:
-    """One certificate of both signs: lambda < 0 at lo and lambda > 0 at hi."""
-    results = [problem.at(eta).lyapunov(estimate=False) for eta in (lo, hi)]
+def _ends(at_lo: Exponent, at_hi: Exponent) -> Certificate | None:
+    """One certificate of both signs: lambda < 0 at the lower end and lambda > 0 at the upper."""
     statements = []
-    for result, sign in zip(results, (Sign.NEGATIVE, Sign.POSITIVE), strict=True):
+    for result, sign in zip((at_lo, at_hi), (Sign.NEGATIVE, Sign.POSITIVE), strict=True):
         if not isinstance(result, Enclosure) or result.certificate is None or result.sign is not sign:
             return None
         claims, proofs = result.certificate["claim"], result.certificate["proof"]

@@ -13,6 +13,8 @@ import numpy as np
 
 from ._model import Floats, Ints, Pieces
 
+DENSE, DIRECT = 200, 4000  # cones up to which policy iteration solves densely, at all
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -31,8 +33,8 @@ def settle(p: Floats, pieces: Pieces, residual: Floats, upper: bool, delta: Floa
     d = sign * delta
     best, best_d = np.inf, d
     weights, label, cone = p[:, None], pieces.label, pieces.cone
-    values = r
-    for _ in range(rounds):
+    patience, jumps = 40, 0
+    for count in range(rounds):
         values = r + (weights * d[label]).sum(axis=0)
         new = np.maximum.reduceat(values, starts)
         change = new - d
@@ -41,12 +43,49 @@ def settle(p: Floats, pieces: Pieces, residual: Floats, upper: bool, delta: Floa
             best, best_d = high, d
         if not high - low > tolerance:
             break
-        d = new - 0.5 * (high + low)
+        if count >= patience and jumps < 12 and d.size <= DIRECT:
+            d, patience, jumps = improved(p, pieces, r, values, new), count + 5, jumps + 1
+        else:
+            d = new - 0.5 * (high + low)
     values = r + (weights * best_d[label]).sum(axis=0)
-    attained = np.flatnonzero(values == np.maximum.reduceat(values, starts)[cone])
-    worst = np.zeros(delta.size, np.int64)
-    worst[cone[attained][::-1]] = attained[::-1]
-    return Drift(sign * best, sign * best_d, worst)
+    return Drift(sign * best, sign * best_d, attained(cone, values, np.maximum.reduceat(values, starts)))
+
+
+def attained(cone: Ints, values: Floats, maximum: Floats) -> Ints:
+    """For every cone the first piece that attains its maximum."""
+    rows = np.flatnonzero(values == maximum[cone])
+    worst = np.zeros(maximum.size, np.int64)
+    worst[cone[rows][::-1]] = rows[::-1]
+    return worst
+
+
+def improved(p: Floats, pieces: Pieces, r: Floats, values: Floats, maximum: Floats) -> Floats:
+    """One step of policy iteration: the scalars that level the worst pieces, c + d_k = r_j + sum_s p_s d(k_s(j)). Value iteration needs as many rounds as the steps
+    need to move a direction across a cone, which is without bound near the identity.
+    """
+    worst = attained(pieces.cone, values, maximum)
+    n = maximum.size
+    targets = pieces.label[:, worst]
+    if n <= DENSE:
+        system = np.eye(n)
+        np.subtract.at(system, (np.broadcast_to(np.arange(n), targets.shape), targets), np.broadcast_to(p[:, None], targets.shape))
+        system[:, 0] = 1.0
+        try:
+            d = np.linalg.solve(system, r[worst])
+        except np.linalg.LinAlgError:
+            return maximum
+    else:
+        from scipy.sparse import csc_matrix, hstack, identity
+        from scipy.sparse.linalg import splu
+
+        rows = np.broadcast_to(np.arange(n), targets.shape).ravel()
+        transfer = csc_matrix((np.broadcast_to(p[:, None], targets.shape).ravel(), (rows, targets.ravel())), shape=(n, n))
+        try:
+            d = splu(hstack([csc_matrix(np.ones((n, 1))), (identity(n, format="csc") - transfer)[:, 1:]], format="csc")).solve(r[worst])
+        except RuntimeError:
+            return maximum
+    d[0] = 0.0
+    return d - d.max() if np.isfinite(d).all() and np.abs(d).max() < 1e6 else maximum
 
 
 def occupancy(p: Floats, pieces: Pieces, drift: Drift, start: Floats, rounds: int) -> Floats:
