@@ -101,7 +101,7 @@ class Search:
             wanted = self.target(level)
             cost = 2 * (now - before) + 1.7 * level.pieces.cone.size * 3.2e-5 * (1 + 0.5 * q)  # of one more level and its proofs, as measured
             before = now
-            last = level.exhausted or stale >= 8 or (now + cost > self.deadline and best < 1.0)
+            last = level.exhausted or stale >= (30 if best > 1e-10 else 8) or (now + cost > self.deadline and best < 1.0)
             if (width <= share * wanted and self.worth(level)) or last or width <= floor:
                 if kept is not None:
                     self.attempt_proofs(kept if last else level)
