@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from ...family import MatrixFamily
 
-__all__ = ["PlanarBound", "PlanarResult", "planar_sandwich"]
+__all__ = ["PlanarBound", "PlanarResult", "planar_sandwich", "small_sign_certificate"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,23 @@ def planar_sandwich(
         reason = outcome.reason or ("the width was not reached" if width is not None else "the sign was not decided")
     bounds = [PlanarBound(side.value, side.proof) if side else None for side in (outcome.lower, outcome.upper)]
     return PlanarResult(bounds[0], bounds[1], outcome.estimate, reason, outcome.cones, outcome.pieces)
+
+
+def small_sign_certificate(
+    family: MatrixFamily, *, max_cones: int = 3, max_digits: int = 3, time_limit: float = 30.0
+) -> tuple[Literal["<", ">"], dict[str, Any]] | None:
+    """A proof of lambda < 0 ("<") or lambda > 0 (">") for readers: `planar-forms` with rho = 1 and strict signs, at most `max_cones` cones, every integer of at most
+    `max_digits` digits. None where the search finds none in time. E6' of `theorems/THEORY.md` is the example: one cone, h = 7 s + 8 t.
+    """
+    import numpy as np
+
+    from ._search import NUMERICAL
+    from ._small import search_small
+
+    if family.dimension != 2 or not family.matrices:
+        return None
+    with np.errstate(all="ignore"):
+        try:
+            return search_small(family, max_cones, max_digits, time_limit)
+        except NUMERICAL:
+            return None

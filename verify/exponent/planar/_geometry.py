@@ -17,6 +17,7 @@ from ._model import FRINGE, Cones, Floats, Ints, Model, Pieces, SearchFailed, cr
 
 Ray = tuple[int, int]
 Square = tuple[int, int, int, int]  # rows: (a b; c d)
+Leaf = tuple[int, Ray, Ray, int]  # cone, both generators, position in the cone's tree
 
 _FRINGE_BITS = round(-np.log2(FRINGE))
 _SHRINK = 0.04  # share of a crossing's room that is left unused at either end, for the errors of the floats that found it
@@ -182,24 +183,25 @@ def build(family: MatrixFamily, model: Model, cones: Cones) -> Geometry:
                 if (x > 0 and y > 0) or (x < 0 and y < 0):
                     wanted[k].append(Cut(y / (x + y), y / (x + y), (abs(x), abs(y))))
     trees: list[list[list[object]]] = []
-    leaves: list[tuple[int, Ray, Ray, int]] = []
+    leaves: list[Leaf] = []
     for k, cuts in enumerate(wanted):
         trees.append([])
         here: list[tuple[Ray, Ray, int]] = []
         plant(stab(cuts) if cuts else [], (1, 0), (0, 1), trees[k], here)
         leaves += [(k, *leaf) for leaf in here]
-    return label_leaves(model, cones, exact, steps, trees, leaves)
+    k: Ints = np.array([leaf[0] for leaf in leaves])
+    left, right = ends(leaves)
+    return label_leaves(exact, steps, trees, leaves, labels(model, cones, k, left, right))
 
 
-def label_leaves(
-    model: Model, cones: Cones, exact: list[ExactCone], steps: list[tuple[Square, int]], trees: list[list[list[object]]], leaves: list[tuple[int, Ray, Ray, int]]
-) -> Geometry:
-    """Name the cones that hold the images, exactly, and complete the leaves of the trees."""
+def ends(leaves: list[Leaf]) -> tuple[Floats, Floats]:
+    """The coordinates z of both ends of the leaves."""
+    return np.array([leaf[1][1] / sum(leaf[1]) for leaf in leaves]), np.array([leaf[2][1] / sum(leaf[2]) for leaf in leaves])
+
+
+def label_leaves(exact: list[ExactCone], steps: list[tuple[Square, int]], trees: list[list[list[object]]], leaves: list[Leaf], guess: Ints) -> Geometry:
+    """Name the cones that hold the images (the guess or a neighbour), exactly, and complete the leaves of the trees."""
     cone, start, end, position = (list(column) for column in zip(*leaves, strict=True))
-    k: Ints = np.array(cone)
-    left: Floats = np.array([y / (x + y) for x, y in start])
-    right: Floats = np.array([y / (x + y) for x, y in end])
-    guess = labels(model, cones, k, left, right)
     n = len(exact)
     names: list[list[int]] = []
     images: list[list[Square]] = []
@@ -226,4 +228,4 @@ def label_leaves(
         images.append(images_here)
     for j, row in enumerate(zip(*names, strict=True)):
         trees[cone[j]][position[j]] = ["=", *row]
-    return Geometry(exact, trees, cone, start, end, names, images, [scale for _, scale in steps], Pieces(k, left, right, np.array(names)))
+    return Geometry(exact, trees, cone, start, end, names, images, [scale for _, scale in steps], Pieces(np.array(cone), *ends(leaves), np.array(names)))
