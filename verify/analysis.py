@@ -169,7 +169,7 @@ def find_thresholds(problem: Problem, *, time_limit: float = 20.0, seed: int = 0
         progress("threshold of SGD")
     sgd = None
     try:
-        sgd = problem.threshold(_threshold_width(problem), time_limit=time_limit, seed=seed, progress=progress)
+        sgd = problem.threshold(threshold_width(problem), time_limit=time_limit, seed=seed, progress=progress)
     except InputError as error:
         notes.append(f"no threshold of SGD: {error}")
     return Thresholds(gd, expression, ms, sgd, bracket, tuple(notes))
@@ -187,7 +187,7 @@ def _gradient_descent_threshold(minimum: Minimum, notes: list[str]) -> tuple[tup
     return (lo, hi), expression
 
 
-def _threshold_width(problem: Problem) -> Fraction:
+def threshold_width(problem: Problem) -> Fraction:
     """1e-6, or less where the step sizes are small: a power of ten at most 1e-6 of 2/max K_ii."""
     minimum = problem.minimum
     largest = max(minimum.diagonal) if isinstance(minimum, Minimum) else Fraction(float(minimum.gram.diagonal().max())) if minimum is not None else Fraction(1)

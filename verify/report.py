@@ -49,8 +49,8 @@ class Section:
         for label, text in self.lines:
             first = f"  {label}".ljust(margin)
             kept = _INTERVAL.sub(f"[\\1,{NO_BREAK}\\2]", text)
-            indents = {"initial_indent": first, "subsequent_indent": " " * margin}
-            rows += textwrap.wrap(kept, WIDTH, **indents, break_long_words=False, break_on_hyphens=False) or [first.rstrip()]
+            wrapper = textwrap.TextWrapper(WIDTH, first, " " * margin, break_long_words=False, break_on_hyphens=False)
+            rows += wrapper.wrap(kept) or [first.rstrip()]
         return "\n".join(rows).replace(NO_BREAK, " ")
 
 

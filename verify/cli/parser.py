@@ -1,0 +1,106 @@
+"""The arguments of `sgd-verify`. Imports nothing heavy, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import NoReturn
+
+from ..exact import InputError, positive
+
+EXIT_CODES = "exit codes: 0 decided, holds, found, accepted; 1 undecided, refuted, not found, rejected, or width not reached; 2 bad input or usage"
+
+
+class UsageError(Exception):
+    """A wrong command line; the message is one line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises instead of printing the usage, so that bad usage is one line on standard error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def build_parser() -> Parser:
+    """All commands and their options."""
+    from .. import __version__
+    from . import commands
+
+    parser = Parser(
+        prog="sgd-verify",
+        description="Certified verdicts on the stability of stochastic gradient descent at an interpolating minimum.",
+        epilog=EXIT_CODES,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"sgd-verify {__version__}")
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, help: str) -> Parser:
+        sub: Parser = subparsers.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=EXIT_CODES, allow_abbrev=False)
+        sub.add_argument("--json", action="store_true", help="print JSON with stable keys")
+        sub.set_defaults(run=getattr(commands, name))
+        return sub
+
+    problem = "problem file (.toml or .json), or a shipped example such as example:iris-pair"
+    analyse = command("analyse", "show the exponents, thresholds and verdicts of a problem")
+    analyse.add_argument("problem", nargs="?", default=None, metavar="PROBLEM", help=f"{problem} (default: example:iris-pair)")
+    analyse.add_argument("--figure", metavar="OUT.svg", help="draw lambda and mu against the step size (.svg, .png or .pdf)")
+    _searching(analyse, "width asked of the enclosure of lambda, such as 1e-9 (default: the sign)", 20)
+
+    exponent = command("exponent", "prove the sign of mu and lambda, or enclose lambda")
+    exponent.add_argument("problem", metavar="PROBLEM", help=problem)
+    exponent.add_argument("--certificate", metavar="OUT.json", help="write lambda's certificate to OUT.json and mu's to OUT.mu.json")
+    exponent.add_argument("--small", action="store_true", help="look for a sign certificate of lambda that a person can check by hand (two dimensions)")
+    _searching(exponent, "width asked of the enclosures, such as 1e-9 (default: the signs)", 20)
+
+    threshold = command("threshold", "find the first step size at which lambda changes sign (the problem's own step size is ignored)")
+    threshold.add_argument("problem", metavar="PROBLEM", help=problem)
+    _searching(threshold, "width asked of the bracket (default: about 1e-6 of the step sizes concerned, and a wider bracket counts as found)", 60)
+
+    recheck = command("recheck", "check a certificate with the trusted checker")
+    recheck.add_argument("certificate", metavar="CERT.json", help="certificate file")
+
+    sweep = command("sweep", "tabulate mu, lambda and the mean-square exponent along step sizes")
+    sweep.add_argument("problem", metavar="PROBLEM", help=problem)
+    sweep.add_argument("--from", dest="start", required=True, metavar="A", help="first step size, such as 1/100")
+    sweep.add_argument("--to", dest="stop", required=True, metavar="B", help="last step size")
+    sweep.add_argument("--steps", required=True, type=_count, metavar="N", help="number of step sizes")
+    sweep.add_argument("--csv", required=True, metavar="OUT", help="file for the table")
+    _searching(sweep, "width of the enclosures that are tried in two dimensions (default: 1e-3)", 5)
+    return parser
+
+
+def _searching(parser: Parser, width: str, seconds: int) -> None:
+    parser.add_argument("--width", metavar="W", type=_exact, help=width)
+    parser.add_argument("--time-limit", metavar="S", type=_seconds, default=float(seconds), help=f"seconds for each search (default: {seconds})")
+    parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the Monte Carlo estimates (default: 0)")
+
+
+def _exact(text: str) -> object:
+    try:
+        return positive(text, "width")
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a nonnegative integer of at most 18 digits")
+    return int(text)
