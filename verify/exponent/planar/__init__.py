@@ -47,8 +47,8 @@ def planar_sandwich(
 ) -> PlanarResult:
     """Bounds y with lambda <= y or lambda >= y for a family of 2 x 2 matrices, each with an exact proof (S5, or S4 for weights with a large denominator).
 
-    With `width` the two bounds are brought that close together; without, the goal is the sign of lambda. `time_limit` is in seconds; a search that ends early says why in
-    `reason` and returns what it proved. Nothing here is trusted: pass the proofs to the checker. Deterministic; no global state.
+    With `width` the two bounds are brought that close together; without, the goal is the sign of lambda. `time_limit` is in seconds; a search that ends
+    early says why in `reason` and returns what it proved. Nothing here is trusted: pass the proofs to the checker. Deterministic; no global state.
     """
     import numpy as np
 
@@ -73,8 +73,8 @@ def planar_sandwich(
 def small_sign_certificate(
     family: MatrixFamily, *, max_cones: int = 3, max_digits: int = 3, time_limit: float = 30.0
 ) -> tuple[Literal["<", ">"], dict[str, Any]] | None:
-    """A proof of lambda < 0 ("<") or lambda > 0 (">") for readers: `planar-forms` with rho = 1 and strict signs, at most `max_cones` cones, every integer of at most
-    `max_digits` digits. None where the search finds none in time. E6' of `theorems/THEORY.md` is the example: one cone, h = 7 s + 8 t.
+    """A proof of lambda < 0 ("<") or lambda > 0 (">") for readers: `planar-forms` with rho = 1 and strict signs, at most `max_cones` cones, every integer of
+    at most `max_digits` digits. None where the search finds none in time. E6' of `theorems/THEORY.md` is the example: one cone, h = 7 s + 8 t.
     """
     import numpy as np
 

@@ -1,8 +1,8 @@
 """One extra scalar per cone: value iteration that makes a bound out of piecewise residuals, and the cones where that bound is attained.
 
-With residuals r_j on the pieces j and h scaled on cone k by exp(delta_k), the upper bound is max_j [r_j + sum_s p_s delta(k_s(j)) - delta(k(j))]. Every delta gives
-a bound; value iteration (the optimality equation of a Markov decision process that picks the worst piece) makes it nearly the best. Without it
-the worst residual sits in tiny repelling regions and the width is useless.
+With residuals r_j on the pieces j and h scaled on cone k by exp(delta_k), the upper bound is max_j [r_j + sum_s p_s delta(k_s(j)) - delta(k(j))].
+Every delta gives a bound; value and policy iteration (the optimality equation of a Markov decision process that picks the worst piece) make it nearly
+the best. Without it the worst residual sits in tiny repelling regions and the width is useless.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def attained(cone: Ints, values: Floats, maximum: Floats) -> Ints:
 
 
 def improved(p: Floats, pieces: Pieces, r: Floats, values: Floats, maximum: Floats) -> Floats:
-    """One step of policy iteration: the scalars that level the worst pieces, c + d_k = r_j + sum_s p_s d(k_s(j)). Value iteration needs as many rounds as the steps
-    need to move a direction across a cone, which is without bound near the identity.
+    """One step of policy iteration: the scalars that level the worst pieces, c + d_k = r_j + sum_s p_s d(k_s(j)). Value iteration needs as many rounds as
+    the steps need to move a direction across a cone, which is without bound near the identity.
     """
     worst = attained(pieces.cone, values, maximum)
     n = maximum.size
@@ -85,15 +85,16 @@ def improved(p: Floats, pieces: Pieces, r: Floats, values: Floats, maximum: Floa
         except RuntimeError:
             return maximum
     d[0] = 0.0
-    return d - d.max() if np.isfinite(d).all() and np.abs(d).max() < 1e6 else maximum
+    result: Floats = d - d.max()
+    return result if np.isfinite(d).all() and np.abs(d).max() < 1e6 else maximum
 
 
 def occupancy(p: Floats, pieces: Pieces, drift: Drift, start: Floats, rounds: int) -> Floats:
     """How often the adversary of the bound visits each cone."""
     targets = pieces.label[:, drift.worst]
-    measure = start / start.sum()
+    measure: Floats = start / start.sum()
     for _ in range(rounds):
-        new = 0.5 * (measure + np.bincount(targets.ravel(), weights=(p[:, None] * measure).ravel(), minlength=measure.size))
+        new: Floats = 0.5 * (measure + np.bincount(targets.ravel(), weights=(p[:, None] * measure).ravel(), minlength=measure.size))
         change = float(np.abs(new - measure).sum())
         measure = new
         if change < 1e-8:

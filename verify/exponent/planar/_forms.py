@@ -46,7 +46,9 @@ def one_sign(polynomial: fmpz_poly, degree: int, strict: bool, depth: int) -> bo
     return one_sign(fmpz_poly(c)(moved), degree, strict, depth - 1) and one_sign(fmpz_poly(c[::-1])(moved), degree, strict, depth - 1)
 
 
-def failing(geometry: Geometry, suspects: Ints, powers: tuple[int, ...], q: int, forms: list[list[int]], rho: Fraction, upper: bool, strict: bool = False) -> list[int]:
+def failing(
+    geometry: Geometry, suspects: Ints, powers: tuple[int, ...], q: int, forms: list[list[int]], rho: Fraction, upper: bool, strict: bool = False
+) -> list[int]:
     """The suspects on which prod_s F_{k_s}(A_s v)^{P_s} - rho F_k(v)^{sum P_s} has not the wanted sign, decided exactly."""
     sign = -1 if upper else 1
     total = sum(powers)

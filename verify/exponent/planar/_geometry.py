@@ -1,13 +1,13 @@
 """From float cones to exact ones: integer generators, trees of short rational cuts, and images in exact coordinates.
 
-The same arithmetic as the certificate format describes (cones, trees, labels), written independently of the checker: the search has to know what will be checked.
+The same arithmetic as the certificate format describes (cones, trees, labels), written independently of the checker: the search has to know what will
+be checked.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from math import gcd, lcm
 
 import numpy as np
@@ -59,8 +59,9 @@ class ExactCone:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Exact cones, their trees, and the leaves in columns: piece j of cone `cone[j]` has the generators `start[j]`, `end[j]` in the cone's coordinates; under step s it goes to
-    cone `label[s][j]`, and `images[s][j]` holds the coordinates there of the images of both generators, times `scale[s] * cones[label[s][j]].det`.
+    """Exact cones, their trees, and the leaves in columns: piece j of cone `cone[j]` has the generators `start[j]`, `end[j]` in the cone's coordinates;
+    under step s it goes to cone `label[s][j]`, and `images[s][j]` holds the coordinates there of the images of both generators, times
+    `scale[s] * cones[label[s][j]].det`.
     """
 
     cones: list[ExactCone]
@@ -189,9 +190,8 @@ def build(family: MatrixFamily, model: Model, cones: Cones) -> Geometry:
         here: list[tuple[Ray, Ray, int]] = []
         plant(stab(cuts) if cuts else [], (1, 0), (0, 1), trees[k], here)
         leaves += [(k, *leaf) for leaf in here]
-    k: Ints = np.array([leaf[0] for leaf in leaves])
     left, right = ends(leaves)
-    return label_leaves(exact, steps, trees, leaves, labels(model, cones, k, left, right))
+    return label_leaves(exact, steps, trees, leaves, labels(model, cones, np.array([leaf[0] for leaf in leaves]), left, right))
 
 
 def ends(leaves: list[Leaf]) -> tuple[Floats, Floats]:

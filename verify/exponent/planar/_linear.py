@@ -27,8 +27,9 @@ def ratios(candidate: Candidate, values: Floats) -> tuple[Floats, Floats]:
         rows = []
         for label, image, scale in zip(geometry.label, geometry.images, geometry.scale, strict=True):
             target = np.array(label)
-            there = np.array([v[:2] if start else v[2:] for v in image], dtype=np.float64)
-            scales = np.log(np.array([float(scale) * float(geometry.cones[k].det) for k in label]))
+            excess = max(0, max(max(v) for v in image).bit_length() - 900)
+            there = np.array([[x >> excess for x in (v[:2] if start else v[2:])] for v in image], dtype=np.float64)
+            scales = math.log(scale) - excess * math.log(2) + np.array([math.log(cone.det) for cone in geometry.cones])[target]
             with np.errstate(divide="ignore"):
                 rows.append(np.log((table[target] * there).sum(axis=1)) + gauge[target] - scales - base)
         results.append(np.array(rows))
@@ -36,8 +37,8 @@ def ratios(candidate: Candidate, values: Floats) -> tuple[Floats, Floats]:
 
 
 def multipliers(p: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """(log t_s of shape (m, pieces), the bounds -sum p_s log t_s): t_s = 1 / (gamma L_s) at the maximiser x of the concave sum p_s log L_s between the generators
-    (L_0 = 1), gamma the larger of the two values of sum p_s L_s(e_j) / L_s(x). Arguments are logarithms of L_s / L_0; p sums to one.
+    """(log t_s of shape (m, pieces), the bounds -sum p_s log t_s): t_s = 1 / (gamma L_s) at the maximiser x of the concave sum p_s log L_s between the
+    generators (L_0 = 1), gamma the larger of the two values of sum p_s L_s(e_j) / L_s(x). Arguments are logarithms of L_s / L_0; p sums to one.
     """
     gauge = np.maximum(np.maximum(first, second), -700.0)
     a, b = np.exp(first - gauge), np.exp(second - gauge)
@@ -57,7 +58,7 @@ def multipliers(p: Floats, first: Floats, second: Floats) -> tuple[Floats, Float
 def prove_linear(candidate: Candidate, upper: bool) -> tuple[Fraction, dict[str, Any]]:
     """(y, proof of lambda <= y or >= y)."""
     sign = candidate.sign_or_fail(upper)
-    family, model, cones, h, geometry = candidate.family, candidate.model, candidate.cones, candidate.forms, candidate.geometry
+    model, cones, h, geometry = candidate.model, candidate.cones, candidate.forms, candidate.geometry
     margin = candidate.margin
     bits = min(54, max(4, math.ceil(-math.log2(0.25 * margin))))
     levels = np.array([cone.level for cone in geometry.cones]) * math.log(2)

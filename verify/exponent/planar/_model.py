@@ -1,9 +1,9 @@
 """The float picture of a planar family: scaled steps, directions, and a cover of the projective line by overlapping cones.
 
 Everything here serves the search only. Directions are numbers u in [-1, 3): u <= 1 stands for the ray (1, u), u > 1 for (2 - u, 1), in coordinates
-balanced by a power of two (`shift`): the ray in the family's own coordinates is (x, 2^shift y). A tile lies between two dyadic nodes u_k < u_{k+1} in one chart; its cone
-is the tile with a fringe of FRINGE (u_{k+1} - u_k) on either side. Cones overlap, so the places where an image passes from one cone to the next leave room for short
-rational cuts, and a cone's generators, cuts and forms stay small integers.
+balanced by a power of two (`shift`): the ray in the family's own coordinates is (x, 2^shift y). A tile lies between two dyadic nodes u_k < u_{k+1} in one
+chart; its cone is the tile with a fringe of FRINGE (u_{k+1} - u_k) on either side. Cones overlap, so the places where an image passes from one cone to the
+next leave room for short rational cuts, and a cone's generators, cuts and forms stay small integers.
 """
 
 from __future__ import annotations
@@ -170,10 +170,9 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Crossings:
-    """Where images pass from one cone to the next: in cone `cone`, between z = low and z = high, any cut will do for step `step`."""
+    """Where images pass from one cone to the next: in cone `cone`, any cut between z = low and z = high will do; `at` is the middle."""
 
     cone: Ints
-    step: Ints
     low: Floats
     high: Floats
     at: Floats
@@ -186,7 +185,7 @@ def crossings(model: Model, cones: Cones) -> Crossings:
     adjacent = cones.index[before] == (cones.index - 1) % (cones.nodes.size - 1)
     following, before = following[adjacent], before[adjacent]
     border = ray(cones.nodes[cones.index[following]])
-    found: list[tuple[Ints, Ints, Floats, Floats, Floats]] = []
+    found: list[Crossings] = []
     ends = model.image(cones.start), model.image(cones.end)
     for s, singular in enumerate(model.singular):
         if singular:
@@ -209,12 +208,15 @@ def crossings(model: Model, cones: Cones) -> Crossings:
         edges = [cones.coordinates(k, pulled[j][which])[1] for j in (1, 2)]
         edges = [np.where(np.abs(e - z) < 2.0, e, z) for e in edges]
         low, high = np.minimum(edges[0], edges[1]), np.maximum(edges[0], edges[1])
-        found.append((k, np.full(k.size, s), np.minimum(low, z), np.maximum(high, z), z))
+        found.append(Crossings(k, np.minimum(low, z), np.maximum(high, z), z))
     if not found:
-        return Crossings(*(np.zeros(0, kind) for kind in (np.int64, np.int64, np.float64, np.float64, np.float64)))
-    joined = [np.concatenate(column) for column in zip(*found, strict=True)]
-    order = np.lexsort((joined[4], joined[0]))
-    return Crossings(*(column[order] for column in joined))
+        return Crossings(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(0))
+    return Crossings(
+        np.concatenate([one.cone for one in found]),
+        np.concatenate([one.low for one in found]),
+        np.concatenate([one.high for one in found]),
+        np.concatenate([one.at for one in found]),
+    )
 
 
 def kernels(model: Model, cones: Cones) -> tuple[Ints, Floats]:
@@ -266,10 +268,10 @@ def stationary(model: Model, pieces: Pieces, start: Floats, rounds: int) -> Floa
     """Ulam's approximation of the stationary measure on the cones."""
     share = model.p[:, None] * (pieces.right - pieces.left)
     targets = pieces.label.ravel()
-    measure = start / start.sum()
+    measure: Floats = start / start.sum()
     for _ in range(rounds):
-        new = np.bincount(targets, weights=(share * measure[pieces.cone]).ravel(), minlength=measure.size)
-        new /= new.sum()
+        flow: Floats = np.bincount(targets, weights=(share * measure[pieces.cone]).ravel(), minlength=measure.size).astype(np.float64)
+        new: Floats = flow / flow.sum()
         change = float(np.abs(new - measure).sum())
         measure = new
         if change < 1e-8:

@@ -68,7 +68,8 @@ def refine(model: Model, q: int, *, start: int = 16, bulk: float = 0.5, most: in
         share = pieces.right - pieces.left
 
         def average(values: Floats, pieces: Pieces = pieces, share: Floats = share, size: int = index.size) -> Floats:
-            return np.bincount(pieces.cone, weights=share * values, minlength=size)
+            result: Floats = np.bincount(pieces.cone, weights=share * values, minlength=size).astype(np.float64)
+            return result
 
         upper_policy = occupancy(model.p, pieces, upper, upper_visits[index] + 1e-9, 200)
         lower_policy = occupancy(model.p, pieces, lower, lower_visits[index] + 1e-9, 200)

@@ -1,7 +1,7 @@
 """The test of planar forms in floats with an error bound, on all pieces at once: what it clears needs no exact test.
 
-All coefficients of prod_s F_{k_s}(A_s v)^{P_s} and of F_k(v)^{sum P_s} along a piece are sums of products of positive numbers, so floats have them to a few units in the
-last place; a piece is clear where every ratio lies on the right side of rho by more than that.
+All coefficients of prod_s F_{k_s}(A_s v)^{P_s} and of F_k(v)^{sum P_s} along a piece are sums of products of positive numbers, so floats have them to a few
+units in the last place; a piece is clear where every ratio lies on the right side of rho by more than that.
 """
 
 from __future__ import annotations

@@ -59,54 +59,60 @@ class Search:
     progress: Callable[[str], None] | None
     outcome: Outcome
     finer: int | None = None
+    close_enough: bool = False  # the latest proofs come from a level that was fine enough
 
     def run(self) -> None:
         self.model = Model.of(self.family)
         weight = sum(self.family.integer_weights)
         self.largest = LARGEST_DEGREE // weight
-        if self.goal is None or self.goal >= 1e-7:
-            q = 3
-        else:
-            q = 5 if self.goal >= 1e-11 else 7
+        if abs(self.model.total * self.model.offset) * self.family.common_weight > 1000:  # rho would have too many digits
+            self.largest = 0
+        q = 7
+        if self.goal is None or self.goal >= 1e-11:
+            q = 3 if self.goal is None or self.goal >= 1e-7 else 5
         floor = 2e-15 * (1.0 + abs(self.model.offset))
-        rough = self.attempt(min(q, max(self.largest, 1)), 0.5, 1200, floor)
+        rough = self.attempt(min(q, max(self.largest, 1)), 0.5, ROUGH + 500, floor)
         if not rough and self.finer is not None:
-            rough = self.attempt(min(self.finer, max(self.largest, 1)), 0.5, 1200, floor)
+            rough = self.attempt(min(self.finer, max(self.largest, 1)), 0.5, ROUGH + 500, floor)
         if rough and time.monotonic() < self.deadline and not self.reached():
             self.attempt(1, 0.8, 1_000_000, floor)
 
     def reached(self) -> bool:
+        if len(self.sides) == 1:
+            return self.close_enough
+        if self.goal is None:
+            return self.outcome.sign_proved()
         width = self.outcome.width()
-        if self.goal is not None:
-            return width is not None and width <= self.goal or (len(self.sides) == 1 and self.outcome.sign_proved())
-        return self.outcome.sign_proved()
+        return width is not None and width <= self.goal
 
     def attempt(self, q: int, bulk: float, most: int, floor: float) -> bool:
         """Refine with forms of degree q until the goal is proved; True if the family is so rough that linear forms should go on."""
         before, best, stale, share = time.monotonic(), math.inf, 0, 1.0
         history: list[tuple[int, float]] = []
-        kept: Level | None = None
+        kept: list[Level] = []  # the best so far, latest last
         for level in refine(self.model, q, bulk=bulk, most=most, deadline=self.deadline):
             now = time.monotonic()
             size = level.cones.size
             self.outcome.estimate = self.model.total * (level.value + self.model.offset)
             width = self.model.total * level.width
             if width < best:
-                best, stale, kept = width, 0, level
+                best, stale = width, 0
+                kept = [*kept[-2:], level]
             else:
                 stale += 1
             history.append((size, width))
             if self.progress:
                 self.progress(f"degree {q}: {size} cones, width {width:.1e}")
-            wanted = self.target(level)
+            wanted = self.target()
             cost = 2 * (now - before) + 1.7 * level.pieces.cone.size * 3.2e-5 * (1 + 0.5 * q)  # of one more level and its proofs, as measured
             before = now
             last = level.exhausted or stale >= (30 if best > 1e-10 else 8) or (now + cost > self.deadline and best < 1.0)
-            if (width <= share * wanted and self.worth(level)) or last or width <= floor:
-                if kept is not None:
-                    self.attempt_proofs(kept if last else level)
+            if width <= share * wanted or last or width <= floor:
+                for one in reversed(kept):
+                    if self.attempt_proofs(one) or not last or time.monotonic() > self.deadline:
+                        break
                 if self.reached() or last or width <= floor:
-                    return self.rough(history, wanted) and not self.reached()
+                    return (self.rough(history, wanted) or size >= most) and not self.reached()
                 share *= 0.4
             if self.goal is None and q == 3 and width < 1e-2 and wanted < min(1e-7, 0.3 * width):
                 self.finer = 5 if wanted > 1e-9 else 7
@@ -117,13 +123,11 @@ class Search:
                 return True
         return False
 
-    def target(self, level: Level) -> float:
+    def target(self) -> float:
+        """The width that a level should have, in units of the family."""
         if self.goal is not None:
             return 0.9 * self.goal
         return 0.8 * abs(self.outcome.estimate)
-
-    def worth(self, level: Level) -> bool:
-        return math.isfinite(level.width)
 
     def rough(self, history: list[tuple[int, float]], wanted: float) -> bool:
         """Does the width fall so slowly that thousands of cones will be needed?"""
@@ -134,14 +138,14 @@ class Search:
             return False
         return rate < 2.0 and history[-1][0] * (history[-1][1] / max(wanted, 1e-300)) ** (1.0 / rate) > ROUGH
 
-    def attempt_proofs(self, level: Level) -> None:
-        """Prove both sides at this level, and keep what is better than before."""
+    def attempt_proofs(self, level: Level) -> bool:
+        """Prove the sides at this level, and keep what is better than before; False if nothing could be proved."""
         reasons = []
         try:
             geometry = build(self.family, self.model, level.cones)
         except NUMERICAL as error:
             self.outcome.reason = str(error)
-            return
+            return False
         candidate = Candidate(self.family, self.model, level.cones, level.forms, geometry, max(level.width, 1e-15))
         screen = Screen(geometry, self.family.integer_weights, level.forms.q) if self.largest else None
         for side in self.sides:
@@ -156,6 +160,8 @@ class Search:
                 setattr(self.outcome, side, found)
                 self.outcome.cones, self.outcome.pieces = level.cones.size, geometry.size
         self.outcome.reason = "; ".join(reasons)
+        self.close_enough = not reasons and self.model.total * level.width <= self.target()
+        return len(reasons) < len(self.sides)
 
     def prove_side(self, candidate: Candidate, screen: Screen | None, upper: bool) -> Side:
         if screen is not None:

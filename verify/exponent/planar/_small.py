@@ -1,7 +1,7 @@
 """Sign certificates that a person can check by hand: few cones, small integers, rho = 1.
 
-From the float search comes the set of directions J that has to be covered and the sign to prove; cones between short rays are tried on it, coarse ones first, with forms
-of low degree, and the coefficients are rounded as far as the exact test allows.
+From the float search comes the set of directions J that has to be covered and the sign to prove; cones between short rays are tried on it, coarse ones
+first, with forms of low degree, and the coefficients are rounded as far as the exact test allows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -84,7 +84,7 @@ def covers(arcs: list[Arc], count: int) -> Iterator[list[Arc]]:
         marks = [0.0, *points, 1.0]
         for overlap in (0.03, 0.1):
             pieces = []
-            for a, b in zip(marks[:-1], marks[1:], strict=True):
+            for a, b in pairwise(marks):
                 low = a - overlap if a > 0 or around else a
                 high = b + overlap if b < 1 or around else b
                 pieces.append((left + low * (right - left), left + high * (right - left)))
@@ -268,4 +268,3 @@ def attempt(family: MatrixFamily, model: Model, one: Cover, q: int, upper: bool,
     except NUMERICAL:
         return None
     return None if rows is None else candidate.proof("planar-forms", rows, degree=q, rho="1")
-
