@@ -21,6 +21,8 @@ from .problem import Problem, Progress
 from .result import Exponent, Sign
 from .threshold import Threshold
 
+THRESHOLD_SECONDS = 10.0
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -169,7 +171,7 @@ def find_thresholds(problem: Problem, *, time_limit: float = 20.0, seed: int = 0
         progress("threshold of SGD")
     sgd = None
     try:
-        sgd = problem.threshold(threshold_width(problem), time_limit=time_limit, seed=seed, progress=progress)
+        sgd = problem.threshold(threshold_width(problem), time_limit=min(time_limit, THRESHOLD_SECONDS), seed=seed, progress=progress)
     except InputError as error:
         notes.append(f"no threshold of SGD: {error}")
     return Thresholds(gd, expression, ms, sgd, bracket, tuple(notes))

@@ -50,16 +50,19 @@ def evaluate(
     estimate_seconds: float = ESTIMATE_SECONDS,
     seed: int = 0,
     confidence: float = 0.99,
+    spectrum_limit: int = MAX_EXACT_SPECTRUM,
+    second_moment: bool = True,
     progress: Progress | None = None,
 ) -> Point:
     """mu, lambda and ms of a problem: signs with proofs where possible, and a number for lambda.
 
     `width` is the width asked of lambda (None: the sign). Where all components of K are planar, a proof of the sign is followed by the search for an enclosure
-    of `value_width`; where the proof leaves one side open otherwise, by Monte Carlo for `estimate_seconds`.
+    of `value_width`; where the proof leaves one side open otherwise, by Monte Carlo for `estimate_seconds`. Beyond `spectrum_limit` dimensions mu is estimated,
+    and `second_moment` False leaves ms out.
     """
     options: dict[str, Any] = {"seed": seed, "confidence": confidence, "progress": progress}
     _say(progress, "mu")
-    mu = gradient_descent_exponent(problem, width)
+    mu = gradient_descent_exponent(problem, width, spectrum_limit)
     _say(progress, "lambda")
     lambda_ = problem.lyapunov(width, time_limit=time_limit, **options)
     number: Exponent | None = lambda_ if is_two_sided(lambda_) else None
@@ -71,8 +74,11 @@ def evaluate(
     if number is None:
         _say(progress, "lambda, Monte Carlo")
         number = monte_carlo(problem, estimate_seconds, seed, confidence)
-    _say(progress, "mean square")
-    return Point(problem.optimiser.step_size if problem.optimiser else None, mu, lambda_, number, mean_square(problem))
+    moment = None
+    if second_moment:
+        _say(progress, "mean square")
+        moment = mean_square(problem)
+    return Point(problem.optimiser.step_size if problem.optimiser else None, mu, lambda_, number, moment)
 
 
 def is_two_sided(exponent: Exponent) -> bool:

@@ -193,7 +193,7 @@ def _threshold_section(problem: Problem, found: Thresholds) -> Section:
         kind = "certified" if found.sgd.certified else "estimate"
         which = "the first sign change of lambda" if found.sgd.first else "a sign change of lambda"
         lines.append(("SGD", f"{interval(found.sgd.lo, found.sgd.hi)} ({kind}: {found.sgd.method}); {which}"))
-        lines += [("", _clip(found.sgd.reason, 300))] if found.sgd.reason else []
+        lines += [("", _clip(found.sgd.reason, 110))] if found.sgd.reason else []
     if found.bracket is not None:
         lines.append(("eta_det", f"{interval(*found.bracket.upper)}; above, lambda > 0 (E4)"))
     if found.gd is not None:

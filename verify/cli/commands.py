@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -24,31 +25,29 @@ def analyse(arguments: Namespace) -> int:
     problem = load_problem(name)
     from ..analysis import analyse as analysed
 
-    points = None
-    options: dict[str, Any] = {"time_limit": arguments.time_limit, "seed": arguments.seed}
-    picture = problem.optimiser is not None and (figure is not None or (sys.stdout.isatty() and not arguments.json))
+    drawn = None
     if figure is not None and problem.optimiser is None:
         raise InputError("--figure draws exponents against the step size, but a family of bare matrices has none; leave it out")
     with progress() as say:
-        found = analysed(problem, arguments.width, progress=say, **options)
-        if picture:
-            from ..plot import curve
+        found = analysed(problem, arguments.width, time_limit=arguments.time_limit, seed=arguments.seed, progress=say)
+        if problem.optimiser is not None and (figure is not None or (sys.stdout.isatty() and not arguments.json)):
+            from ..curve import curve
 
-            points = curve(found, progress=say)
-        if figure is not None and points is not None:
+            drawn = curve(found, say)
+        if figure is not None and drawn is not None:
             from ..plot import write_figure
 
-            write_figure(found, points, figure)
+            write_figure(drawn, figure)
     from ..report import analysis_sections, print_sections
 
     if arguments.json:
         print_json(found.to_json() | {"figure": arguments.figure})
     else:
         print_sections(analysis_sections(found), sys.stdout)
-        if points is not None:
-            from ..plot import terminal_picture
+        if drawn is not None:
+            from ..terminal_plot import terminal_picture
 
-            print("\n" + terminal_picture(found, points, sys.stdout))
+            print("\n" + terminal_picture(drawn, shutil.get_terminal_size((100, 24)).columns))
         if figure is not None:
             print(f"\nfigure: {arguments.figure}")
     return 0 if found.decided else 1
