@@ -113,7 +113,7 @@ def prove(candidate: Candidate, screen: Screen, upper: bool, passes: int = 9) ->
     bits = min(56, max(4, math.ceil(-math.log2(margin * q)) + 1))
     bad: list[int] = []
     for _ in range(passes):
-        drift = settle(model.p, geometry.floats, residual + sign * inflation, upper, delta, 0.1 * margin, 3000 if cones.size < 3000 else 300)
+        drift = settle(model.p, geometry.floats, residual + sign * inflation, upper, delta, 0.1 * margin, 3000 if cones.size < 500 else 300)
         delta = drift.delta
         y = short(model.total * (drift.bound + sign * margin + model.offset), 0.5 * margin * model.total, upper)
         if abs(y) * q * common > 4000:

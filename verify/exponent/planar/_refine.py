@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +22,6 @@ class Level:
     cones: Cones
     pieces: Pieces
     forms: Forms
-    low: Floats
-    high: Floats
     lower: Drift
     upper: Drift
     value: float
@@ -41,8 +39,10 @@ def cut(model: Model, cones: Cones) -> Pieces:
     return assemble(model, cones, np.concatenate([found.cone, extra[0]]), np.concatenate([found.at, extra[1]]))
 
 
-def refine(model: Model, q: int, *, start: int = 16, bulk: float = 0.5, most: int = 400, deadline: float) -> Iterator[Level]:
-    """Yield levels with more and more cones. Stops by itself when nothing can be split or `most` cones are reached (the last level says so)."""
+def refine(model: Model, q: int, *, start: int = 16, bulk: float = 0.5, most: int = 400, deadline: float) -> Generator[Level, int | None, None]:
+    """Yield levels with more and more cones. Stops by itself when nothing can be split, `most` cones are reached or time is up (the last level says so).
+    A number sent back bounds the cones of the next level.
+    """
     nodes = np.linspace(-1.0, 3.0, start + 1)
     n = start
     upper_delta, lower_delta = np.zeros(n), np.zeros(n)
@@ -61,7 +61,7 @@ def refine(model: Model, q: int, *, start: int = 16, bulk: float = 0.5, most: in
         low, high = residuals(model, cones, pieces, h, 2 * q + 5)
         if not (np.isfinite(high).all() and np.isfinite(value)):
             raise SearchFailed("the collocation has no finite solution")
-        rounds = 3000 if index.size < 3000 else 400
+        rounds = 3000 if index.size < 500 else 400
         upper = settle(model.p, pieces, high, True, upper_delta[index], 0.02 * width, rounds)
         lower = settle(model.p, pieces, low, False, lower_delta[index], 0.02 * width, rounds)
         width = max(upper.bound - lower.bound, 1e-16)
@@ -80,11 +80,12 @@ def refine(model: Model, q: int, *, start: int = 16, bulk: float = 0.5, most: in
         weight[nodes[index + 1] - nodes[index] <= FINEST] = 0.0
         order = np.argsort(-weight, kind="stable")
         running = np.cumsum(weight[order])
-        count = min(int(np.searchsorted(running, bulk * running[-1])) + 1, max(most - index.size, 1))
         exhausted = index.size >= most or not running[-1] > 0.0 or time.monotonic() > deadline
-        yield Level(cones, pieces, h, low, high, lower, upper, value, exhausted)
+        limit = yield Level(cones, pieces, h, lower, upper, value, exhausted)
         if exhausted:
             return
+        room = max(min(most, limit or most) - index.size, 1 + index.size // 20)
+        count = min(int(np.searchsorted(running, bulk * running[-1])) + 1, room)
 
         def spread(values: Floats, into: Floats, index: Ints = index) -> Floats:
             into[index] = values

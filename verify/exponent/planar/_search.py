@@ -90,7 +90,16 @@ class Search:
         before, best, stale, share = time.monotonic(), math.inf, 0, 1.0
         history: list[tuple[int, float]] = []
         kept: list[Level] = []  # the best so far, latest last
-        for level in refine(self.model, q, bulk=bulk, most=most, deadline=self.deadline):
+        levels = refine(self.model, q, bulk=bulk, most=most, deadline=self.deadline)
+        limit: int | None = None
+        while True:
+            try:
+                level = levels.send(limit)
+            except NUMERICAL as error:
+                if not any(self.attempt_proofs(one) for one in reversed(kept)):
+                    raise
+                self.outcome.reason = self.outcome.reason or str(error)
+                return False
             now = time.monotonic()
             size = level.cones.size
             self.outcome.estimate = self.model.total * (level.value + self.model.offset)
@@ -101,6 +110,7 @@ class Search:
             else:
                 stale += 1
             history.append((size, width))
+            limit = math.ceil(1.1 * self.needed(history, self.target())) if bulk > 0.5 else None
             if self.progress:
                 self.progress(f"degree {q}: {size} cones, width {width:.1e}")
             wanted = self.target()
@@ -121,7 +131,6 @@ class Search:
                 if self.outcome.upper is None and self.outcome.lower is None and self.goal is None:
                     self.attempt_proofs(level)
                 return True
-        return False
 
     def target(self) -> float:
         """The width that a level should have, in units of the family."""
@@ -129,14 +138,21 @@ class Search:
             return 0.9 * self.goal
         return 0.8 * abs(self.outcome.estimate)
 
+    @staticmethod
+    def rate(history: list[tuple[int, float]]) -> float:
+        """r in width ~ cones^-r, from the last levels; 0 where they do not tell."""
+        if len(history) < 6 or history[-1][0] <= history[-6][0]:
+            return 0.0
+        return math.log(history[-6][1] / history[-1][1]) / math.log(history[-1][0] / history[-6][0])
+
+    def needed(self, history: list[tuple[int, float]], wanted: float) -> float:
+        """How many cones the wanted width will take at this rate."""
+        rate = self.rate(history)
+        return min(1e9, history[-1][0] * (history[-1][1] / max(wanted, 1e-300)) ** (1.0 / rate)) if rate > 0.3 else 1e9
+
     def rough(self, history: list[tuple[int, float]], wanted: float) -> bool:
         """Does the width fall so slowly that thousands of cones will be needed?"""
-        if len(history) < 6 or history[-1][0] <= history[-6][0]:
-            return False
-        rate = math.log(history[-6][1] / history[-1][1]) / math.log(history[-1][0] / history[-6][0])
-        if rate <= 0.3:
-            return False
-        return rate < 2.0 and history[-1][0] * (history[-1][1] / max(wanted, 1e-300)) ** (1.0 / rate) > ROUGH
+        return 0.3 < self.rate(history) < 2.0 and self.needed(history, wanted) > ROUGH
 
     def attempt_proofs(self, level: Level) -> bool:
         """Prove the sides at this level, and keep what is better than before; False if nothing could be proved."""
