@@ -13,6 +13,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -20,8 +21,8 @@ from itertools import product
 from typing import Any
 
 FORMAT, VERSION = "sgd-verify-certificate", 1
-MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES = 64 << 20, 2000, 20_000, 200
-MAX_WORDS, MAX_DEGREE, MAX_BISECTIONS, MAX_LEAVES, MAX_BITS, MAX_ELIMINATION = 20_000, 400, 1_000_000, 500_000, 60_000, 2 * 10**9
+MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES, MAX_WORK = 32 << 20, 2000, 20_000, 200, 200_000_000
+MAX_WORDS, MAX_DEGREE, MAX_BITS = 20_000, 400, 60_000
 
 INTEGER, RATIONAL = re.compile(r"-?[0-9]+"), re.compile(r"-?[0-9]+(/[0-9]+)?")
 
@@ -37,6 +38,18 @@ class Rejected(Exception):
 def need(condition: object, reason: str) -> None:
     if not condition:
         raise Rejected(reason)
+
+
+WORK_LEFT: ContextVar[list[int] | None] = ContextVar("WORK_LEFT", default=None)
+
+
+def spend(operations: int, bits: int = 0) -> None:
+    """Charge arithmetic to the work that one check may do (a unit is about 0.1 microseconds), so that a hostile file is rejected in bounded time."""
+    left = WORK_LEFT.get()
+    if left is not None:
+        left[0] -= operations * (1 + (math.isqrt(bits**3) >> 13))
+        if left[0] < 0:
+            raise Rejected("the proof needs more work than the checker grants")
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------------------------
@@ -104,6 +117,8 @@ def _artanh_series(y: Fraction, bits: int, up: bool) -> int:
         return -(-a // b) if up else a // b
 
     one = 1 << bits
+    spend(2 * bits, bits)
+    spend(10, y.numerator.bit_length() + y.denominator.bit_length())
     z = div((y.numerator - y.denominator) << bits, y.numerator + y.denominator)  # 0 <= z <= 1/3
     square, power, total = div(z * z, one), z, 0
     for j in range(1, 2 * (bits // 3 + 2), 2):
@@ -167,7 +182,7 @@ def scaled(rows: Rows) -> tuple[Integers, int]:
 def eliminated(a: Integers, k: int, p: int, previous: int) -> Integers:
     """Fraction-free (Bareiss) elimination of row p and column k: the entries that remain are minors, so the division is exact."""
     pivot, rows, columns = a[p][k], [r for r in range(len(a)) if r != p], [c for c in range(len(a)) if c != k]
-    need(len(a) ** 2 * pivot.bit_length() <= MAX_ELIMINATION, "a matrix is too large for exact elimination")
+    spend(8 * len(a) ** 2, 2 * pivot.bit_length())  # twice: the division is the dear part
     return [[(pivot * a[r][c] - a[r][k] * a[p][c]) // previous for c in columns] for r in rows]
 
 
@@ -221,6 +236,7 @@ def inverse(rows: Rows) -> Rows:
         p = next((r for r in range(k, size) if a[r][k]), -1)
         need(p >= 0, "a matrix that must be invertible is singular")
         a[k], a[p] = a[p], a[k]
+        spend(100 * size**2, largest(a[k : k + 1]))
         a[k] = [x / a[k][k] for x in a[k]]
         a[:] = [row if r == k or not row[k] else [x - row[k] * y for x, y in zip(row, a[k], strict=True)] for r, row in enumerate(a)]
     return [row[size:] for row in a]
@@ -230,7 +246,13 @@ def transpose(a: Rows) -> Rows:
     return [list(column) for column in zip(*a, strict=True)]
 
 
+def largest(a: Rows) -> int:
+    """Bits of the largest numerator or denominator."""
+    return max(max(x.numerator.bit_length(), x.denominator.bit_length()) for row in a for x in row)
+
+
 def times(a: Rows, b: Rows) -> Rows:
+    spend(20 * len(a) * len(b) * len(b[0]), largest(a) + largest(b))
     columns = list(zip(*b, strict=True))
     return [[sum((x * y for x, y in zip(row, column, strict=True) if x and y), start=Fraction(0)) for column in columns] for row in a]
 
@@ -272,6 +294,7 @@ class Subject:
             self.matrices: list[Rows] | None = [matrix(a, "matrix") for a in items(data["matrices"], "matrices")]
             self.n = len(self.matrices)
             need(all(len(a) == len(a[0]) == len(self.matrices[0]) for a in self.matrices), "matrices are not square of one size")
+            need(self.n <= MAX_STEPS, "too many matrices")
             need(self.n * len(self.matrices[0]) ** 2 <= 10**6, "matrices are too many or too large")
             self.weights = self._weights(data["weights"])
             return
@@ -302,7 +325,8 @@ class Subject:
         weights = [number(w, "weight") for w in items(value, "weights", self.n)]
         need(all(w > 0 for w in weights), "a weight is not positive")
         (whole,), _ = scaled([weights])
-        return [Fraction(w, sum(whole)) for w in whole]
+        total = sum(whole)
+        return [Fraction(w, total) for w in whole]
 
     def k(self, i: int, j: int) -> Fraction:
         """K_ij."""
@@ -310,6 +334,7 @@ class Subject:
             return self.gram[i][j]
         need(self.matrices is None and self.features is not None, "this proof needs an optimiser, not matrices")
         assert self.features is not None
+        spend(20 * len(self.features[0]))
         return sum((x * y for x, y in zip(self.features[i], self.features[j], strict=True)), start=Fraction(0))
 
     def c(self, i: int) -> Fraction:
@@ -339,6 +364,7 @@ class Subject:
         for count, m in enumerate(vectors(len(samples), b)):
             need(count < MAX_STEPS, f"more than {MAX_STEPS} different batches")
             left = b - sum(m)
+            spend(60 * (len(m) + 1), max((self.weights[i].denominator.bit_length() for i in samples), default=0) * b)
             if self.replacement or b == 1:
                 ways = math.factorial(b) // math.prod(map(math.factorial, m)) // math.factorial(left)
                 yield m, ways * math.prod((self.weights[i] ** e for i, e in zip(samples, m, strict=True)), start=q**left)
@@ -391,6 +417,7 @@ def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     need(goal.quantity == "mu" or (goal.quantity == "lambda" and full_batch), "gd proves mu, or lambda of a full batch (E2)")
     if s.features is not None and len(s.features[0]) < s.n:  # X^T X has the nonzero eigenvalues of X X^T
         columns = transpose(s.features)
+        spend(20 * s.n * len(columns) ** 2)
         gram = [[sum((x * y for x, y in zip(u, v, strict=True)), start=Fraction(0)) for v in columns] for u in columns]
     else:
         gram = s.block(case.samples)
@@ -507,6 +534,7 @@ def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
         inside = set(component)
         need(not any(x for i in component for j, x in zip(case.samples, gram[i], strict=True) if j not in inside), "a component has an edge to the rest")
         covered |= inside
+        spend(10_000)
         try:
             prove(Case(s, component), part["proof"], goal)
             proved = True
@@ -520,7 +548,7 @@ def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
 def prove_words(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     """lambda <= (1/2n) E log ||A_w||^2 in the Frobenius norm of the scalar product Q (Fekete)."""
     f, n = case.family, index(proof["length"], 65, "length")
-    need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "words prove upper bounds of lambda, at most 100000 of them")
+    need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "words prove upper bounds of lambda, at most 20000 of them")
     q = matrix(proof["norm"], "norm", f.d)
     need(semidefinite(q, definite=True), "norm is not positive definite")
     q_inverse = inverse(q)
@@ -637,12 +665,10 @@ def mapped_pieces(f: Family, proof: dict[str, Any], values: int) -> tuple[list[l
     inverses = [coordinates(cone) for cone in cones]
 
     def walk() -> Iterator[Piece]:
-        leaves = 0
         for k, tree in enumerate(items(proof["trees"], "trees", len(cones))):
             moved = [[apply(cones[k], row) for row in a] for a, _ in steps]  # A_s G_k, G_k with the generators as columns, up to the scale of A_s
             for generators, leaf in pieces(tree, f.d):
-                leaves += 1
-                need(leaves <= MAX_LEAVES, f"more than {MAX_LEAVES} pieces")
+                spend(100 + 4 * len(steps) * f.d**3, max(map(max, generators)).bit_length())
                 need(len(leaf) >= len(steps), "a leaf names too few cones")
                 images = []
                 for a, (_, a_scale), label in zip(moved, steps, leaf, strict=False):
@@ -681,6 +707,7 @@ def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
 
 
 def multiply(a: list[int], b: list[int]) -> list[int]:
+    spend(len(a) * len(b), a[0].bit_length() + b[0].bit_length())
     c = [0] * (len(a) + len(b) - 1)
     for i, x in enumerate(a):
         for j, y in enumerate(b):
@@ -705,14 +732,14 @@ def raised(a: list[int], exponent: int) -> list[int]:
     return result
 
 
-def has_sign(c: list[int], strict: bool, depth: int, budget: list[int]) -> bool:
+def has_sign(c: list[int], strict: bool, depth: int) -> bool:
     """The binary form with coefficients c is >= 0 (strict: > 0) on the closed quadrant: coefficient signs, else bisection at the diagonal."""
     if c[0] < 0 or c[-1] < 0 or (strict and not (c[0] and c[-1])):
         return False
     if min(c) >= 0:
         return True
-    budget[0] -= 1
-    return depth > 0 and budget[0] > 0 and all(has_sign(half, strict, depth - 1, budget) for half in (shifted(c), shifted(c[::-1])))
+    spend(len(c) ** 2, c[0].bit_length())
+    return depth > 0 and all(has_sign(half, strict, depth - 1) for half in (shifted(c), shifted(c[::-1])))
 
 
 def shifted(c: list[int]) -> list[int]:
@@ -732,7 +759,7 @@ def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     need(goal.quantity == "lambda" and f.d == 2 and f.steps, "planar-forms proves lambda, in the plane")
     need(q >= 1 and rho > 0 and q * sum(powers) <= MAX_DEGREE, f"degree or rho not positive, or q times the weights above {MAX_DEGREE}")
     bound: Terms = [(Fraction(1, q * common), rho)]
-    strict, budget = goal.strict and goal.sign(bound) == 0, [MAX_BISECTIONS]
+    strict = goal.strict and goal.sign(bound) == 0
     goal.require(bound, strictly=True)
     forms, leaves = mapped_pieces(f, proof, q + 1)
     for piece in leaves:
@@ -744,7 +771,7 @@ def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
             there, scale = multiply(there, factor) if len(there) > 1 else factor, scale * image_scale ** (q * power)
         sign = -1 if goal.upper else 1
         difference = [sign * (rho.denominator * x - rho.numerator * scale * y) for x, y in zip(there, here, strict=True)]
-        if not has_sign(difference, strict, 16, budget):
+        if not has_sign(difference, strict, 16):
             raise Rejected(f"the inequality fails on a piece of cone {piece.cone}")
 
 
@@ -797,13 +824,31 @@ class Statement:
 
 def check(certificate: Any) -> list[Statement]:
     """The statements that the certificate proves; raises `Rejected` with the reason if it does not prove every one of its claims."""
-    fields(certificate, "certificate", "format version claim proof id")
+    try:
+        text = json.dumps(certificate, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Rejected(f"not a JSON object: {shown(str(error))}") from None
+    return check_text(text.encode("ascii"))
+
+
+def check_text(text: bytes) -> list[Statement]:
+    """As `check`, for the bytes of a certificate file."""
+    certificate = fields(read(text), "certificate", "format version claim proof id")
     need(certificate["format"] == FORMAT, f"format is not {FORMAT}")
     known = type(certificate["version"]) is int and certificate["version"] == VERSION
     need(known, f"version {shown(certificate['version'])} is not known to this checker, which knows {VERSION}")
-    body = json.dumps({k: v for k, v in certificate.items() if k != "id"}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    body = json.dumps({k: v for k, v in certificate.items() if k != "id"}, sort_keys=True, separators=(",", ":"))
     need(certificate["id"] == "sha256:" + hashlib.sha256(body.encode()).hexdigest(), "the id does not match the content")
-    claim, proof = certificate["claim"], certificate["proof"]
+    token = WORK_LEFT.set([MAX_WORK])
+    try:
+        return prove_claims(certificate["claim"], certificate["proof"])
+    except RecursionError:
+        raise Rejected("nested too deeply") from None
+    finally:
+        WORK_LEFT.reset(token)
+
+
+def prove_claims(claim: Any, proof: Any) -> list[Statement]:
     conjunction = isinstance(claim, dict) and "all" in claim
     if conjunction:
         claims = items(fields(claim, "claim", "all")["all"], "claims")
@@ -861,8 +906,8 @@ def main(arguments: list[str]) -> int:
         print(f"cannot read {arguments[0]}: {error.strerror}", file=sys.stderr)
         return 2
     try:
-        statements = check(read(text))
-    except (Rejected, RecursionError) as reason:
+        statements = check_text(text)
+    except Rejected as reason:
         print(f"rejected: {reason}")
         return 1
     print("accepted: " + ", ".join(f"{s.quantity} {s.relation} {s.value}" + (f" (subject {s.subject})" if s.subject else "") for s in statements))
