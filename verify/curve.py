@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from .mean_square_threshold import short_decimal
 from .point import Point
 from .result import Estimate, Exponent, Sign, as_float
 from .sweep import sweep
@@ -78,7 +77,7 @@ def curve(analysis: Analysis, progress: Callable[[str], None] | None = None, poi
     last = max(last, as_float(own)) if as_float(own) < 4 * last else last
     end = _short(1.2 * last)
     etas = sorted({_short(end * (k + 1) / points) for k in range(points)} - {as_float(own)})
-    exact = [short_decimal(Fraction(eta), Fraction(1, 10**6), False) for eta in etas]
+    exact = [Fraction(repr(eta)) for eta in etas]
     found = list(
         sweep(
             problem,
