@@ -21,7 +21,7 @@ from .problem import Problem, Progress
 from .result import Exponent, Sign
 from .threshold import Threshold
 
-THRESHOLD_SECONDS = 10.0
+THRESHOLD_SECONDS = 4.0
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from fractions import Fraction
 from typing import Any
 
 from .certificate import Certificate, Rejected, check, seal
+from .critical_bracket import critical_bracket
 from .exact import InputError
 from .exponent.gradient_descent import gd_threshold
 from .minimum import MeasuredMinimum, Minimum
-from .optimiser import SGD, is_full_batch, probabilities
+from .optimiser import SGD, is_full_batch
 from .problem import Problem
 from .result import Enclosure, Exponent, Sign, as_float, interval, outward_float
 
@@ -82,7 +83,7 @@ def threshold(
         if search.sign(edge) is Sign.ZERO:  # a component of equal norms: positive just above (E7)
             return Threshold(edge, edge, True, True, "equal norms (E7)")
         search.lo = edge
-        bracketed = search.positive(_eta_det(minimum, optimiser))
+        bracketed = search.positive(critical_bracket(minimum, optimiser).upper[1])
     else:  # trace K bounds its largest eigenvalue, so every batch contracts below 2/trace K
         bracketed = search.expand(Fraction(999, 1000) * 2 / sum(minimum.diagonal, start=Fraction(0)))
     if bracketed:
@@ -90,7 +91,7 @@ def threshold(
     lo, hi = search.lo, search.hi
     if bracketed and (hi - lo <= width or minimum.rank <= 2):
         first = lo <= _mean_square_stable(problem, lo)
-        reason = "" if hi - lo <= width else f"the width {hi - lo} is the narrowest with decided signs: {search.reason}"
+        reason = "" if hi - lo <= width else f"not narrower within the time limit: {search.reason or 'more time is needed'}"
         return Threshold(lo, hi, True, first, "bisection with exact certificates", reason, _ends(search.result(lo), search.result(hi)))
     certain = f"certified: lambda < 0 at {lo}" + (f", lambda > 0 at {hi}" if bracketed else "")
     return _estimated(problem, minimum, optimiser, (lo, hi), width, confidence, max(5.0, time_limit / 2), seed, certain)
@@ -109,7 +110,8 @@ class _Bisection:
         """The certified sign of lambda at eta, or UNDECIDED."""
         result = self.result(eta)
         if result.sign is Sign.UNDECIDED:
-            self.reason = f"undecided at {as_float(eta):.12g}: {result.reason}"
+            last = next((attempt for attempt in reversed(result.tried) if "planar" in attempt.method), None)
+            self.reason = f"lambda is undecided at {as_float(eta):.12g}" + (f" ({last.method}: {last.outcome})" if last else "")
         return result.sign
 
     def result(self, eta: Fraction) -> Exponent:
@@ -179,35 +181,6 @@ class _Bisection:
         elif sign is Sign.POSITIVE:
             self.hi = eta
         return sign in (Sign.NEGATIVE, Sign.POSITIVE)
-
-
-def _eta_det(minimum: Minimum, optimiser: SGD) -> Fraction:
-    """A short decimal just above the largest root of sum p_i log |1 - eta K_ii| (E6); the sign there is checked by the caller."""
-    import math
-
-    from scipy.optimize import brentq
-
-    pairs = [(float(p), as_float(k)) for p, k in zip(probabilities(optimiser, minimum.size), minimum.diagonal, strict=True) if k]
-    largest, smallest = max(k for _, k in pairs), min(k for _, k in pairs)
-
-    def mean(x: float) -> float:  # at eta = (2 / smallest) x, decreasing to the left until the largest root
-        return sum(p * math.log(max(abs(1 - 2 * x * k / smallest), 1e-300)) for p, k in pairs)
-
-    # Beyond 2/min K_ii every term is nonnegative; go left to the last point with a negative mean.
-    poles = sorted({smallest / (2 * k) for _, k in pairs} | {smallest / (2 * largest) * 2}, reverse=True)
-    right = 1.0
-    for pole in poles:
-        grid = [right + (pole - right) * j / 64 for j in range(1, 64)]
-        below = next((x for x in grid if mean(x) < 0), None)
-        if below is not None:
-            root = brentq(mean, below, right, xtol=1e-15)
-            break
-        right = pole + (pole - right) * -1e-12
-    else:
-        root = 1.0
-    eta = 2 * Fraction(root) / Fraction(smallest) * (1 + Fraction(1, 10**9))
-    scale = Fraction(10) ** (12 - len(str(int(eta))) if eta >= 1 else 12 + len(str(int(1 / eta))))
-    return max(Fraction((eta * scale).__ceil__()) / scale, 2 / max(minimum.diagonal) * (1 + Fraction(1, 10**9)))
 
 
 def _mean_square_stable(problem: Problem, eta: Fraction) -> Fraction:

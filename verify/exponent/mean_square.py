@@ -48,60 +48,77 @@ def mean_square_finding(question: Question) -> Finding:
 
 
 def _one_side(family: MatrixFamily, upper: bool) -> Bound | None:
+    """Upper: S = (R - T*)^-1 I is positive definite for R > rho and leaves the margin I. Lower: the leading eigenmatrix, as L L^T with rational L."""
     import numpy as np
 
     from ..balls import log_sum_bounds
 
     matrices, p = family.as_floats()
-    d, rest = family.dimension, 1 - p.sum()
     if not np.isfinite(matrices).all():
         return None
-    flipped = matrices.transpose(0, 2, 1) if upper else matrices
-    eigen, rho = _leading(flipped, p, rest)
+    operator = _operator(matrices.transpose(0, 2, 1) if upper else matrices, p)
+    eigen, rho = _leading(operator, family.dimension)
     if eigen is None or not math.isfinite(rho) or rho <= 0:
         return None
-    for slack in (1e-7, 1e-5, 1e-3, 3e-2):
-        # A multiple of the identity keeps the matrix definite; it costs at most the slack in rho.
-        mixed = eigen + (slack * np.trace(eigen) / d * np.eye(d) if upper else 0)
-        scale = 2.0 ** (30 - math.floor(math.log2(np.abs(mixed).max())))
-        if not upper:  # rounding must keep it semidefinite: S = L L^T with rational L
-            w, v = np.linalg.eigh(mixed)
-            factor = v * np.sqrt(np.clip(w, 0, None))
-            root = [[Fraction(round(x * 2**20), 2**20) for x in row] for row in factor / np.abs(factor).max()]
-            matrix = [[sum((x * y for x, y in zip(u, t, strict=True)), start=Fraction(0)) for t in root] for u in root]
-        else:
-            matrix = [[Fraction(round(x)) for x in row] for row in (mixed + mixed.T) * (scale / 2)]
-        for spread in (2e-7, 2e-6, 1e-4, 1e-2):
-            radius = Fraction(rho * (1 + spread if upper else 1 - spread)).limit_denominator(10**9)
-            if radius <= 0 or not _holds(family, matrix, radius, upper):
+    for spread in (2e-7, 2e-6, 1e-4, 1e-2):
+        radius = Fraction(rho * (1 + spread if upper else 1 - spread)).limit_denominator(10**9)
+        if upper:
+            one = np.array([float(i == j) for i, j in _pairs(family.dimension)])
+            solved = np.linalg.solve(float(radius) * np.eye(len(one)) - operator, one)
+            if not np.isfinite(solved).all():
                 continue
-            bounds = log_sum_bounds([(Fraction(1, 2), radius)], Fraction(1, 10**15))
-            if bounds:
-                proof = {"kind": "mean-square", "matrix": [[str(x) for x in row] for row in matrix], "radius": str(radius)}
-                return Bound(bounds[1] if upper else bounds[0], proof)
+            s = _symmetric(solved, family.dimension)
+            scale = 2.0 ** (45 - math.floor(math.log2(np.abs(s).max())))
+            matrix = [[Fraction(round(x * scale)) for x in row] for row in s]
+        else:
+            w, v = np.linalg.eigh(eigen)
+            factor = v * np.sqrt(np.clip(w, 0, None))
+            root = [[Fraction(round(x * 2**36)) for x in row] for row in factor / np.abs(factor).max()]
+            matrix = [[sum((x * y for x, y in zip(u, t, strict=True)), start=Fraction(0)) for t in root] for u in root]
+        if radius <= 0 or not _holds(family, matrix, radius, upper):
+            continue
+        bounds = log_sum_bounds([(Fraction(1, 2), radius)], Fraction(1, 10**15))
+        if bounds:
+            proof = {"kind": "mean-square", "matrix": [[str(x) for x in row] for row in matrix], "radius": str(radius)}
+            return Bound(bounds[1] if upper else bounds[0], proof)
     return None
 
 
-def _leading(matrices: np.ndarray, p: np.ndarray, rest: float) -> tuple[np.ndarray | None, float]:
-    """Leading eigenvalue and positive semidefinite eigenmatrix of S -> E[A S A^T], by a dense eigenproblem on symmetric matrices."""
+def _pairs(d: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(d) for j in range(i, d)]
+
+
+def _symmetric(entries: np.ndarray, d: int) -> np.ndarray:
     import numpy as np
 
-    d = matrices.shape[1]
-    pairs = [(i, j) for i in range(d) for j in range(i, d)]
+    s = np.zeros((d, d))
+    for (i, j), x in zip(_pairs(d), entries, strict=True):
+        s[i, j] = s[j, i] = x
+    return s
+
+
+def _operator(matrices: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """S -> E[A S A^T] on symmetric matrices, in the basis of the upper triangle."""
+    import numpy as np
+
+    d, rest = matrices.shape[1], 1 - p.sum()
     columns = []
-    for i, j in pairs:
-        unit = np.zeros((d, d))
-        unit[i, j] = unit[j, i] = 1.0
+    for k in range(len(_pairs(d))):
+        unit = _symmetric(np.eye(len(_pairs(d)))[k], d)
         image = np.einsum("s,sij,jk,slk->il", p, matrices, unit, matrices) + rest * unit
-        columns.append([image[k] for k in pairs])
-    operator = np.array(columns).T
+        columns.append([image[pair] for pair in _pairs(d)])
+    return np.array(columns).T
+
+
+def _leading(operator: np.ndarray, d: int) -> tuple[np.ndarray | None, float]:
+    """The largest eigenvalue and its positive semidefinite eigenmatrix."""
+    import numpy as np
+
     if not np.isfinite(operator).all():
         return None, math.nan
     values, vectors = np.linalg.eig(operator)
     k = int(np.argmax(values.real))
-    eigen = np.zeros((d, d))
-    for (i, j), x in zip(pairs, vectors[:, k].real, strict=True):
-        eigen[i, j] = eigen[j, i] = x
+    eigen = _symmetric(vectors[:, k].real, d)
     eigen *= math.copysign(1.0, np.trace(eigen)) / max(float(np.abs(eigen).max()), 1e-300)
     return eigen, float(values[k].real)
 
@@ -146,7 +163,7 @@ def words(question: Question) -> Finding:
         return Finding("too many words, or too large matrices")
     matrices, p = family.as_floats()
     with np.errstate(all="ignore"):
-        eigen, rho = _leading(matrices.transpose(0, 2, 1), p, 1 - p.sum())
+        eigen, rho = _leading(_operator(matrices.transpose(0, 2, 1), p), family.dimension)
         if eigen is None or not math.isfinite(rho):
             return Finding("the entries are too large for the search")
         w, v = np.linalg.eigh(eigen)
