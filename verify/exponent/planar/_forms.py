@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from ._poisson import Forms, residuals
 from ._screen import Screen
 
 MARGIN = 0.02  # of the width, given away to rounding
+PASSES, FEW = 9, 3  # of repair: pieces that fail are loosened and the cones' scalars settled again
 DEPTH = 6  # bisections allowed to a piece
 
 
@@ -101,8 +103,8 @@ class Candidate:
         }
 
 
-def prove(candidate: Candidate, screen: Screen, upper: bool, passes: int = 9) -> tuple[Fraction, dict[str, Any]]:
-    """(y, proof of lambda <= y or >= y); raises SearchFailed if the pieces do not pass."""
+def prove(candidate: Candidate, screen: Screen, upper: bool, deadline: float) -> tuple[Fraction, dict[str, Any]]:
+    """(y, proof of lambda <= y or >= y); raises SearchFailed if the pieces do not pass. Past the deadline only FEW passes are made."""
     family, model, cones, h, geometry = candidate.family, candidate.model, candidate.cones, candidate.forms, candidate.geometry
     sign = candidate.sign_or_fail(upper)
     low, high = residuals(model, cones, geometry.floats, h, 4 * h.q + 9)
@@ -112,8 +114,10 @@ def prove(candidate: Candidate, screen: Screen, upper: bool, passes: int = 9) ->
     margin = candidate.margin
     bits = min(56, max(4, math.ceil(-math.log2(margin * q)) + 1))
     bad: list[int] = []
-    for _ in range(passes):
-        drift = settle(model.p, geometry.floats, residual + sign * inflation, upper, delta, 0.1 * margin, 3000 if cones.size < 500 else 300)
+    for count in range(PASSES):
+        if count >= FEW and time.monotonic() > deadline:
+            break
+        drift = settle(model.p, geometry.floats, residual + sign * inflation, upper, delta, 0.1 * margin, 1000 if cones.size < 500 else 300)
         delta = drift.delta
         y = short(model.total * (drift.bound + sign * margin + model.offset), 0.5 * margin * model.total, upper)
         if abs(y) * q * common > 4000:

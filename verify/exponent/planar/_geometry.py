@@ -13,13 +13,12 @@ from math import gcd, lcm
 import numpy as np
 
 from ...family import MatrixFamily
-from ._model import FRINGE, Cones, Floats, Ints, Model, Pieces, SearchFailed, crossings, labels
+from ._model import Cones, Floats, Ints, Model, Pieces, SearchFailed, crossings, fringed, labels
 
 Ray = tuple[int, int]
 Square = tuple[int, int, int, int]  # rows: (a b; c d)
 Leaf = tuple[int, Ray, Ray, int]  # cone, both generators, position in the cone's tree
 
-_FRINGE_BITS = round(-np.log2(FRINGE))
 _SHRINK = 0.04  # share of a crossing's room that is left unused at either end, for the errors of the floats that found it
 
 
@@ -88,10 +87,11 @@ def dyadic_ray(u: float, level: int, second: bool, shift: int) -> Ray:
 
 def exact_cones(model: Model, cones: Cones) -> list[ExactCone]:
     result = []
-    for left, right in zip(cones.nodes[cones.index].tolist(), cones.nodes[cones.index + 1].tolist(), strict=True):
-        fringe = FRINGE * (right - left)
-        level = _FRINGE_BITS - round(np.log2(right - left))
-        e, f = (dyadic_ray(u, level, right > 1.0, model.shift) for u in (left - fringe, right + fringe))
+    left, right = fringed(cones.nodes, cones.index)
+    borders = cones.nodes[cones.index], cones.nodes[cones.index + 1]
+    levels = -np.log2(np.minimum(borders[0] - left, right - borders[1])).round().astype(int)
+    for u, v, level, end in zip(left.tolist(), right.tolist(), levels.tolist(), borders[1].tolist(), strict=True):
+        e, f = (dyadic_ray(x, level, end > 1.0, model.shift) for x in (u, v))
         common = gcd(*e, *f)
         while common % 2 == 0 and e[0] % 2 == e[1] % 2 == f[0] % 2 == f[1] % 2 == 0:
             e, f, level, common = (e[0] // 2, e[1] // 2), (f[0] // 2, f[1] // 2), level - 1, common // 2

@@ -2,8 +2,8 @@
 
 Everything here serves the search only. Directions are numbers u in [-1, 3): u <= 1 stands for the ray (1, u), u > 1 for (2 - u, 1), in coordinates
 balanced by a power of two (`shift`): the ray in the family's own coordinates is (x, 2^shift y). A tile lies between two dyadic nodes u_k < u_{k+1} in one
-chart; its cone is the tile with a fringe of FRINGE (u_{k+1} - u_k) on either side. Cones overlap, so the places where an image passes from one cone to the
-next leave room for short rational cuts, and a cone's generators, cuts and forms stay small integers.
+chart; its cone is the tile with a fringe of about FRINGE (u_{k+1} - u_k) on either side. Cones overlap, so the places where an image passes from one cone
+to the next leave room for short rational cuts, and a cone's generators, cuts and forms stay small integers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Flags = NDArray[np.bool_]
 
 TINY = 1e-300
 FRINGE = 2.0**-4
-SLACK = -1e-12  # an image that ends exactly at a cone's generator is inside; the exact arithmetic has the last word
+SLACK = -1e-15  # an image that ends exactly at a cone's generator is inside; the exact arithmetic has the last word
 
 
 class SearchFailed(Exception):
@@ -100,6 +100,14 @@ def cross(v: Floats, w: Floats) -> Floats:
     return result
 
 
+def fringed(nodes: Floats, index: Ints) -> tuple[Floats, Floats]:
+    """The ends of the tiles with their fringes, each at most a quarter of the tile that it enters."""
+    spans = np.diff(nodes)
+    before = np.minimum(spans, 4 * np.roll(spans, 1))
+    after = np.minimum(spans, 4 * np.roll(spans, -1))
+    return nodes[index] - FRINGE * before[index], nodes[index + 1] + FRINGE * after[index]
+
+
 @dataclass(frozen=True)
 class Cones:
     """All tiles between consecutive nodes, or the kept ones (`index`, with `number` sending a tile to its kept cone or -1)."""
@@ -115,11 +123,10 @@ class Cones:
         n = nodes.size - 1
         keep = np.ones(n, bool) if keep is None else keep
         index = np.flatnonzero(keep)
-        left, right = nodes[index], nodes[index + 1]
-        fringe = FRINGE * (right - left)
-        chart = np.where(right <= 1.0, 0, 1)
+        left, right = fringed(nodes, index)
+        chart = np.where(nodes[index + 1] <= 1.0, 0, 1)
         ends = []
-        for u in (left - fringe, right + fringe):
+        for u in (left, right):
             ends.append(np.where(chart[:, None] == 0, np.stack([np.ones_like(u), u], -1), np.stack([2.0 - u, np.ones_like(u)], -1)))
         return cls(nodes, index, np.where(keep, np.cumsum(keep) - 1, -1), ends[0], ends[1])
 

@@ -12,7 +12,7 @@ from ._drift import Drift, occupancy, settle
 from ._model import Cones, Floats, Ints, Model, Pieces, SearchFailed, assemble, crossings, kernels, reachable, stationary
 from ._poisson import Forms, collocate, forms, residuals
 
-FINEST = 2.0**-36
+FINEST = 2.0**-30
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class Search:
             else:
                 stale += 1
             history.append((size, width))
-            limit = math.ceil(1.1 * self.needed(history, self.target())) if bulk > 0.5 else None
+            limit = math.ceil(1.04 * self.needed(history, self.target())) if bulk > 0.5 else None
             if self.progress:
                 self.progress(f"degree {q}: {size} cones, width {width:.1e}")
             wanted = self.target()
@@ -135,7 +135,7 @@ class Search:
     def target(self) -> float:
         """The width that a level should have, in units of the family."""
         if self.goal is not None:
-            return 0.9 * self.goal
+            return 0.92 * self.goal
         return 0.8 * abs(self.outcome.estimate)
 
     @staticmethod
@@ -182,7 +182,7 @@ class Search:
     def prove_side(self, candidate: Candidate, screen: Screen | None, upper: bool) -> Side:
         if screen is not None:
             try:
-                return Side(*prove(candidate, screen, upper))
+                return Side(*prove(candidate, screen, upper, self.deadline))
             except SearchFailed:
                 if candidate.forms.q > 1:
                     raise
