@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -53,15 +51,17 @@ PAIR = [["1", "1/2"], ["1/2", "2"]]
 THIRTEEN = [["1", "3"], ["3", "10"]]
 SWAP = [[0, 1], [1, 0]]
 POSITIVE = [[[1, 2, 1], [1, 1, 3], [2, 1, 1]], [[2, 1, 1], [1, 1, 1], [1, 3, 2]]]
-BY_HAND = {"kind": "planar-forms", "degree": 1, "rho": "1", "cones": [[["9", "16"], ["-1", "16"]]], "forms": [["7", "8"]], "trees": [[["=", 0, 0]]]}
+HAND_CONE = {"cones": [[["9", "16"], ["-1", "16"]]], "forms": [["7", "8"]]}
+BY_HAND: dict[str, Any] = {"kind": "planar-forms", "degree": 1, "rho": "1", **HAND_CONE, "trees": [[["=", 0, 0]]]}
 CUT = ["/", 0, 1, "2", "3"]
-SWAP_CONE = {"cones": [[["1", "0"], ["0", "1"]]], "forms": [["1", "1"]]}
+SWAP_CONE: dict[str, Any] = {"cones": [[["1", "0"], ["0", "1"]]], "forms": [["1", "1"]]}
 
 
 def linear(upper: bool) -> Json:
     """Positive 3 x 3 matrices: the octant is one cone, cut once; h is the sum of the coordinates, column sums lie in 3..5."""
     leaf = ["=", 0, 0, *(["1/5", "1/5"] if upper else [])]
-    return {"kind": "linear-cones", "cones": [texts([[1, 0, 0], [0, 1, 0], [0, 0, 1]])], "forms": [["1", "1", "1"]], "trees": [[["/", 0, 2, "1", "1"], leaf, leaf]]}
+    octant = texts([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    return {"kind": "linear-cones", "cones": [octant], "forms": [["1", "1", "1"]], "trees": [[["/", 0, 2, "1", "1"], leaf, leaf]]}
 
 
 def parts(*found: tuple[list[int], Json]) -> Json:
@@ -73,7 +73,7 @@ IDENTITY_NORM = [["1", "0"], ["0", "1"]]
 RANK_ONE = [[1, 2, 0], [2, 4, 0], [0, 0, 0]]
 
 # name: (claim, proof). Small, so that thousands of mutations are quick.
-STATEMENTS: dict[str, tuple[Json, Json]] = {
+STATEMENTS: dict[str, tuple[Any, Any]] = {
     "gd mu above": (claim(gd(PAIR, "1"), "<=", "-1/4", "mu"), {"kind": "gd", "radius": "61/100"}),
     "gd mu below": (claim(gd(PAIR, "3"), ">", "1/2", "mu"), {"kind": "gd", "radius": "2"}),
     "gd full batch": (claim(sgd(PAIR, "1", 2, False), "<", "0"), {"kind": "gd", "radius": "61/100"}),
@@ -132,8 +132,6 @@ def engine_made() -> dict[str, Json]:
 
 
 def certificates() -> dict[str, Json]:
-    return {name: sealed(*copy.deepcopy(pair)) for name, pair in STATEMENTS.items()} | copy.deepcopy(engine_made())
-
-
-def bound(certificate: Json) -> Fraction:
-    return Fraction(certificate["claim"]["value"])
+    """Fresh copies, without shared parts, so that a test may corrupt them."""
+    whole = {name: sealed(*pair) for name, pair in STATEMENTS.items()} | engine_made()
+    return {name: json.loads(json.dumps(certificate)) for name, certificate in whole.items()}

@@ -9,18 +9,19 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+import oracle
 import pytest
+import samples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import oracle
-import samples
 from verify.certificate.check import KINDS, Rejected, Statement, check
 
 CERTIFICATES = samples.certificates()
 NUMBERS = ["0", "1", "-1", "2", "1/2", "-1/2", "3/2", "1/1000", "-1/1000", "1000001/1000000", "9", "-0", "1" + "0" * 40, "1/1" + "0" * 40, "01", "1/3"]
 BAD = ["", " 1", "1 ", "1/0", "1/-2", "+1", "1.5", "1e3", "nan", "inf", "\u0661", "0x1", "1_0", "--1", "1/2/3", "1\n"]
-WRONG = [None, True, False, -1, 0, 1, 2, 10**8, [], {}, [[]], "lambda", [["1"]], ""]
+WRONG: list[Any] = [None, True, False, -1, 0, 1, 2, 10**8, [], {}, [[]], "lambda", [["1"]], ""]
 RELATIONS, QUANTITIES = ["<", "<=", "=", ">=", ">"], ["lambda", "mu", "ms"]
 
 
@@ -53,11 +54,11 @@ def mutate(draw: st.DrawFn, certificate: Any) -> None:
     elif isinstance(old, str):
         holder[key] = draw(st.one_of(st.just(moved(draw, old)), st.sampled_from(NUMBERS), st.sampled_from(BAD)))
     elif type(old) is int:
-        holder[key] = draw(st.one_of(st.integers(-1, 4), st.sampled_from(WRONG)))
+        holder[key] = copy.deepcopy(draw(st.one_of(st.integers(-1, 4), st.sampled_from(WRONG))))
     elif isinstance(old, list) and old:
         edit_list(draw, old)
     else:
-        holder[key] = draw(st.sampled_from(WRONG))
+        holder[key] = copy.deepcopy(draw(st.sampled_from(WRONG)))
 
 
 def moved(draw: st.DrawFn, text: str) -> str:
@@ -66,7 +67,7 @@ def moved(draw: st.DrawFn, text: str) -> str:
         value = Fraction(text)
     except (ValueError, ZeroDivisionError):
         return text + "x"
-    return str(value * draw(st.sampled_from([-1, Fraction(1, 2), Fraction(9, 10), Fraction(99, 100), Fraction(101, 100), Fraction(11, 10), 2])))
+    return str(value * Fraction(draw(st.sampled_from(["-1", "1/2", "9/10", "99/100", "101/100", "11/10", "2"]))))
 
 
 def edit_list(draw: st.DrawFn, old: list[Any]) -> None:
@@ -81,7 +82,7 @@ def edit_list(draw: st.DrawFn, old: list[Any]) -> None:
     elif action == "truncate":
         del old[i:]
     elif action == "wrong":
-        old[i] = draw(st.sampled_from([*WRONG, *NUMBERS]))
+        old[i] = copy.deepcopy(draw(st.sampled_from([*WRONG, *NUMBERS])))
     else:
         old.reverse()
 
@@ -97,7 +98,7 @@ def corrupted(draw: st.DrawFn, name: str | None = None) -> Any:
 def claims_of(certificate: Any) -> list[tuple[Any, Any]]:
     """(subject, claim), with the numbers of earlier claims resolved here."""
     whole = certificate["claim"]
-    claims: list[Any] = whole["all"] if "all" in whole else [whole]
+    claims: list[Any] = whole.get("all", [whole])
     found: list[tuple[Any, Any]] = []
     for one in claims:
         found.append((found[one["subject"]][0] if isinstance(one["subject"], int) else one["subject"], one))
@@ -226,7 +227,7 @@ def subjects(draw: st.DrawFn, size: int = 3) -> Any:
 def plausible(draw: st.DrawFn) -> Any:
     subject = draw(subjects())
     quantity = draw(st.sampled_from(["lambda", "lambda", "lambda", "ms", "mu"] if "matrices" not in subject else ["lambda", "ms"]))
-    truth, slack = oracle.value(subject, quantity)
+    truth, _ = oracle.value(subject, quantity)
     centre = Fraction(truth).limit_denominator(10**6) if math.isfinite(truth) else Fraction(-5)
     offset = draw(st.sampled_from([0, 0, 1, -1, 3, -3, 30, -30])) * Fraction(1, 20)
     value = draw(st.sampled_from([Fraction(0), Fraction(0), centre + offset, centre + offset]))
@@ -237,15 +238,15 @@ def plausible(draw: st.DrawFn) -> Any:
 
 def near(draw: st.DrawFn, value: float) -> str:
     centre = Fraction(min(value, 1e6)).limit_denominator(1000)
-    return str(abs(centre * draw(st.sampled_from([Fraction(9, 10), Fraction(99, 100), 1, Fraction(101, 100), Fraction(11, 10)]))))
+    return str(abs(centre * Fraction(draw(st.sampled_from(["9/10", "99/100", "1", "101/100", "11/10"])))))
 
 
 @st.composite
 def proofs(draw: st.DrawFn, subject: Any, quantity: str, value: Fraction, bare: str | None, depth: int = 0) -> Any:
     kinds = {"mu": ["gd"], "ms": ["mean-square"]}.get(quantity, [*KINDS])
     kind = draw(st.sampled_from(kinds))
-    steps, p = oracle.family(subject)
-    d, m = steps.shape[1], len({json.dumps(a.round(9).tolist()) for a in steps if abs(a - oracle.np.eye(steps.shape[1])).max() > 1e-12})
+    steps, _ = oracle.family(subject)
+    d, m = steps.shape[1], len({json.dumps(a.round(9).tolist()) for a in steps if abs(a - np.eye(steps.shape[1])).max() > 1e-12})
     proof: dict[str, Any] = {"kind": kind}
     if kind == "gd":
         truth = oracle.mu(subject) if bare is None else 0.0
@@ -256,7 +257,8 @@ def proofs(draw: st.DrawFn, subject: Any, quantity: str, value: Fraction, bare: 
         inner = [draw(proofs(subject, quantity, value, bare, depth + 1)) if depth < 2 else {"kind": "nonexpansive"} for _ in found]
         return proof | {"parts": [{"component": c, "proof": x} for c, x in zip(found, inner, strict=True)]}
     if kind in ("words", "mean-square"):
-        root = [[Fraction(draw(SMALL)) for _ in range(d)] for _ in range(d)] if draw(st.booleans()) else [[Fraction(i == j) for j in range(d)] for i in range(d)]
+        unit = draw(st.booleans())
+        root = [[Fraction(i == j) if unit else Fraction(draw(SMALL)) for j in range(d)] for i in range(d)]
         square = [[sum((x * y for x, y in zip(u, v, strict=True)), start=Fraction(0)) for v in root] for u in root]
         more = {"length": draw(st.integers(1, 3)), "norm": samples.texts(square)}
         radius = near(draw, math.exp(2 * min(oracle.mean_square(subject), 5)))
@@ -297,7 +299,7 @@ def conewise(draw: st.DrawFn) -> Any:
     """Nonnegative matrices keep the positive quadrant: random cuts, forms, multipliers and bounds near the truth, of both kinds of cone proofs."""
     count, d = draw(st.integers(1, 3)), draw(st.integers(2, 3))
     matrices = [[[str(draw(st.integers(0, 3))) for _ in range(d)] for _ in range(d)] for _ in range(count)]
-    subject = {"matrices": matrices, "weights": [draw(st.sampled_from(["1", "2"])) for _ in range(count)]}
+    subject: dict[str, Any] = {"matrices": matrices, "weights": [draw(st.sampled_from(["1", "2"])) for _ in range(count)]}
     distinct = [a for k, a in enumerate(matrices) if a not in matrices[:k] and a != [[str(int(i == j)) for j in range(d)] for i in range(d)]]
     truth, _ = oracle.value(subject, "lambda")
     value = Fraction(truth if math.isfinite(truth) else -2).limit_denominator(10**4) + Fraction(draw(st.integers(-40, 40)), 50)
