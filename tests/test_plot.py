@@ -29,7 +29,7 @@ def crowded():
     signs = (Sign.NEGATIVE, Sign.UNDECIDED, Sign.POSITIVE)
     lambdas = tuple(Mark(0.1 * k, 0.1 * k - 0.5, 0.1 * k - 0.55, 0.1 * k - 0.45, ("enclosure", "sign", "none")[k % 3], signs[k % 3]) for k in range(1, 11))
     mus = tuple(Mark(0.1 * k, 0.2 * k - 0.8, 0.2 * k - 0.8, 0.2 * k - 0.8, "enclosure", Sign.NEGATIVE) for k in range(1, 11))
-    lines = tuple(Line(0.8 + 0.001 * k, f"threshold {k}", bool(k % 2)) for k in range(5))
+    lines = tuple(Line(0.8 + 0.001 * k - 0.02 * (k == 3), 0.8 + 0.001 * k + 0.02 * (k == 3), f"threshold {k}", bool(k % 2)) for k in range(5))
     return Curve("a title", lambdas, mus, lines, 0.8015, 1.0)
 
 
@@ -40,6 +40,11 @@ def test_the_curve_spans_every_threshold(real):
     assert any(mark.eta == real.step_size for mark in real.lambdas)
     low, high = real.vertical_range
     assert low < 0 < high
+
+
+def test_a_wide_bracket_is_shown_as_one():
+    assert Line(0.5, 0.5, "x", True).label == "x: 0.5"
+    assert Line(0.4, 0.6, "x", False).label == "x: 0.4 to 0.6 (estimate)"
 
 
 def test_estimates_are_not_drawn_as_proofs(real):

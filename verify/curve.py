@@ -38,11 +38,23 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """A step size at which something changes; `certified` tells a proved bracket from an estimate."""
+    """A step size between lo and hi at which something changes; `certified` tells a proved bracket from an estimate."""
 
-    eta: float
+    lo: float
+    hi: float
     name: str
     certified: bool
+
+    @property
+    def eta(self) -> float:
+        """The middle of the bracket, where it is drawn."""
+        return (self.lo + self.hi) / 2
+
+    @property
+    def label(self) -> str:
+        """Name and place: a number where the bracket is narrow, both ends where it is not."""
+        place = f"{self.eta:.6g}" if self.hi - self.lo <= 2e-3 * self.eta else f"{self.lo:.4g} to {self.hi:.4g}"
+        return f"{self.name}: {place}{'' if self.certified else ' (estimate)'}"
 
 
 @dataclass(frozen=True)
@@ -101,16 +113,20 @@ def threshold_lines(analysis: Analysis) -> tuple[Line, ...]:
     """The thresholds in the order of the step sizes."""
     found, lines = analysis.thresholds, list[Line]()
     if found.bracket is not None:
-        lines.append(Line(as_float(found.bracket.lower), "2/max K_ii", True))
-        lines.append(Line(as_float(found.bracket.upper[1]), "eta_det", True))
+        lines.append(_line((found.bracket.lower, found.bracket.lower), "2/max K_ii", True))
+        lines.append(_line(found.bracket.upper, "eta_det", True))
     if found.mean_square is not None:
-        lines.append(Line(as_float((found.mean_square.lo + found.mean_square.hi) / 2), "eta_ms, mean square", found.mean_square.certified))
+        lines.append(_line((found.mean_square.lo, found.mean_square.hi), "eta_ms, mean square", found.mean_square.certified))
     if found.sgd is not None:
-        lines.append(Line(as_float((found.sgd.lo + found.sgd.hi) / 2), "SGD, lambda = 0", found.sgd.certified))
+        lines.append(_line((found.sgd.lo, found.sgd.hi), "SGD, lambda = 0", found.sgd.certified))
     if found.gd is not None:
-        lines.append(Line(as_float((found.gd[0] + found.gd[1]) / 2), "GD, 2N/kappa_max", True))
+        lines.append(_line(found.gd, "GD, 2N/kappa_max", True))
     finite = [line for line in lines if math.isfinite(line.eta) and line.eta > 0]
     return tuple(sorted(finite, key=lambda line: line.eta))
+
+
+def _line(ends: tuple[Fraction, Fraction], name: str, certified: bool) -> Line:
+    return Line(as_float(ends[0]), as_float(ends[1]), name, certified)
 
 
 def _mark(point: Point, number: Exponent | None, sign: Sign) -> Mark | None:

@@ -125,17 +125,18 @@ def _signs(axes: Axes, curve: Curve) -> None:
 def _names(strip: Axes, axes: Axes, curve: Curve) -> None:
     """Each threshold has a row of the strip of its own, the leftmost the highest, and its name to the right: no line crosses a name."""
     strip.set_axis_off()
-    own = [(curve.step_size, "this problem", True)] if curve.step_size <= curve.end else []
-    named = sorted([(line.eta, line.name, line.certified) for line in curve.lines] + own)
+    own = [(curve.step_size, f"this problem: {curve.step_size:.6g}", True)] if curve.step_size <= curve.end else []
+    named = sorted([(line.eta, line.label, False) for line in curve.lines] + own)
     count = len(curve.lines) + 1
     strip.set_ylim(0, count)
+    for line in curve.lines:
+        if line.hi - line.lo > 2e-3 * line.eta:  # a bracket that is wide enough to be seen
+            axes.axvspan(line.lo, line.hi, color=GREY, alpha=0.15, linewidth=0, zorder=0.5)
     dashes = iter(DASHES * 2)
-    for k, (eta, name, certified) in enumerate(named):
+    for k, (eta, text, is_own) in enumerate(named):
         height = count - k - 0.5
-        is_own = name == "this problem"
         colour, style = ("black", "-") if is_own else (GREY, next(dashes))
         width = 1.8 if is_own else 1.0
         axes.axvline(eta, color=colour, linestyle=style, linewidth=width, zorder=1.5)
         strip.plot([eta, eta], [0, height], color=colour, linestyle=style, linewidth=width, clip_on=False)
-        text = f"{name}: {eta:.6g}{'' if certified else ' (estimate)'}"
         strip.text(eta + 0.008 * curve.end, height, text, ha="left", va="center", fontsize=9, color=colour, fontweight="bold" if is_own else "normal")

@@ -67,7 +67,7 @@ def print_sections(sections: list[Section], stream: TextIO) -> None:
         title, _, rest = section.text().partition("\n")
         shown = Text("\n" * bool(k)) + Text(title, style="bold") + Text(f"\n{rest}" if rest else "")
         shown.highlight_regex(r"\bnegative\b", "green")
-        shown.highlight_regex(r"\bpositive\b(?! probability)", "red")
+        shown.highlight_regex(r"\bpositive\b(?! probability| definite)", "red")
         shown.highlight_regex(r"\b(undecided|fails|is assumed|says nothing here)\b", "yellow")
         console.print(shown, soft_wrap=True)
 
@@ -134,7 +134,11 @@ def exponent_text(exponent: Exponent) -> str:
     if lo is not None and hi is not None:
         bounds = f"equal to {lo}" if lo == hi else f"in {interval(lo, hi)}"
     else:
-        bounds = f"at most {decimal(hi, True, 12)}" if hi is not None else f"at least {decimal(lo, False, 12)}"
+        strict = exponent.sign in (Sign.NEGATIVE, Sign.POSITIVE) and not (hi or lo)  # a proved sign at the bound zero is a strict inequality
+        if hi is not None:
+            bounds = f"{'below' if strict else 'at most'} {decimal(hi, True, 12)}"
+        else:
+            bounds = f"{'above' if strict else 'at least'} {decimal(lo, False, 12)}"
     reason = f"; {_clip(exponent.reason, 400)}" if exponent.sign is Sign.UNDECIDED and exponent.reason else ""
     return f"{exponent.sign.value}: {exact}{bounds} {method}{reason}"
 

@@ -45,7 +45,7 @@ def terminal_picture(curve: Curve, columns: int = 100) -> str:
     text.append(" " * MARGIN + "0" + f"{curve.end:g}".rjust(width - 1))
     text += ["", "# lambda, proved enclosure   * lambda, estimate with a proved sign   o lambda, estimate   + mu"]
     for letter, line in zip(ascii_lowercase, curve.lines, strict=False):
-        text.append(f"{letter} {line.name}: {line.eta:.6g}{'' if line.certified else ' (estimate)'}")
+        text.append(f"{letter} {line.label}")
     text.append(f"^ this problem: {curve.step_size:.6g}")
     return "\n".join(text)
 
