@@ -9,6 +9,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -804,3 +805,44 @@ def test_the_steps_act_on_residuals_as_the_batch_gradient_does(rows: Any, eta: s
     assert images <= {tuple(x[0] for x in product(a, start)) for a in found.steps} | {tuple(x[0] for x in start)}
     assert found.d == len(basis)
     assert sum(found.p) <= 1
+
+
+# --- bounded work: every size limit is respected, yet the arithmetic would take minutes ------------------------------------------------------------
+
+DIGITS = "9" * 400
+
+
+def dominant(size: int, digits: int) -> list[list[int]]:
+    """A positive definite matrix with large entries."""
+    whole = 10**digits
+    return [[size * whole + i if i == j else (7 ** (i + j) * whole // 3 ** (2 * i + 2 * j + 1)) % whole for j in range(size)] for i in range(size)]
+
+
+HEAVY: dict[str, tuple[Any, Any]] = {
+    "elimination": (claim(sgd(dominant(40, 300), "1"), ">"), kind("nonexpansive")),
+    "inversion": (claim(sgd(dominant(60, 12), "1"), ">"), kind("words", length=1, norm=[["1"]])),
+    "features": (claim({"optimiser": "gd", "features": [["1"] * 150] * 1000, "step_size": "1"}, "<", 0, "mu"), kind("gd", radius="1")),
+    "words": (claim(bare([dominant(12, 9), dominant(12, 8)]), "<"), kind("words", length=8, norm=[[str(int(i == j)) for j in range(12)] for i in range(12)])),
+    "logarithms": (claim(bare([[[f"{-k - 1}/{k}"]] for k in range(1, 3000)] + [[[f"{k}/{k + 1}"]] for k in range(1, 3000)]), ">"), kind("determinant")),
+    "weights": (claim(sgd([[1, 0], [0, 1]], "1/2", 900, weights=["1/" + DIGITS, "1/7"]), ">"), kind("determinant")),
+    "parts": (claim(sgd([[int(i == j) for j in range(30)] for i in range(30)], "1", 2), ">"), parts(*[(list(range(30)), "determinant")] * 500)),
+    "forms": (
+        claim(bare([SWAP, [[1, 1], [0, 1]]], [199, 1]), "<", 9999),
+        kind("planar-forms", degree=2, rho="1", cones=SWAP_CONE["cones"], forms=[[DIGITS] * 3], trees=[[["=", 0, 0]]]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HEAVY))
+def test_hostile_work_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["verify.certificate.check"], "MAX_WORK", 2_000_000)
+    start = time.monotonic()
+    with pytest.raises(Rejected, match="work"):
+        check(sealed(*HEAVY[name]))
+    assert time.monotonic() - start < 20
+
+
+def test_the_work_of_one_check_does_not_count_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["verify.certificate.check"], "MAX_WORK", 2_000_000)
+    assert not proves(*HEAVY["inversion"])
+    assert proves(*STATEMENTS["planar by hand"])
