@@ -8,11 +8,11 @@ import pytest
 
 import verify
 from verify import SGD, GradientDescent, Problem, Sign
-from verify.analysis import analyse, threshold_width
-from verify.critical_bracket import critical_bracket
-from verify.mean_square_threshold import mean_square_threshold
-from verify.point import evaluate, is_two_sided
-from verify.sweep import COLUMNS, step_sizes, sweep, table
+from verify.report.analysis import analyse, threshold_width
+from verify.report.point import evaluate, is_two_sided
+from verify.report.sweep import COLUMNS, step_sizes, sweep, table
+from verify.threshold.bracket import critical_bracket
+from verify.threshold.mean_square import mean_square_threshold
 
 E6 = [["1", "1/2"], ["1/2", "2"]]
 QUICK = {"time_limit": 2.0}
@@ -148,7 +148,7 @@ def test_mean_square_threshold_of_orthogonal_gradients():
 
 def test_the_two_forms_of_the_mean_square_threshold_agree():
     """The N x N form of batch 1 against the d^2 x d^2 form of any batch."""
-    from verify.mean_square_threshold import _dense, _scaled_gram, _single
+    from verify.threshold.mean_square import _dense, _scaled_gram, _single
 
     rng = random.Random(1)
     for _ in range(10):

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.text import Text
 
 from verify import SGD, Problem, Sign
-from verify.analysis import analyse
-from verify.curve import Curve, Line, Mark, curve
-from verify.plot import figure, rendered, svg, write_figure
-from verify.terminal_plot import terminal_picture
+from verify.report.analysis import analyse
+from verify.report.curve import Curve, Line, Mark, curve
+from verify.report.plot import figure, rendered, svg, write_figure
+from verify.report.terminal_plot import terminal_picture
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_terminal_picture_is_bounded_ascii(crowded, real):
 
 def test_no_display_and_no_global_state():
     code = (
-        "import sys; from verify.plot import svg; from verify.curve import Curve, Mark; from verify import Sign\n"
+        "import sys; from verify.report.plot import svg; from verify.report.curve import Curve, Mark; from verify import Sign\n"
         "mark = Mark(0.5, -0.1, -0.2, 0.0, 'none', Sign.UNDECIDED)\n"
         "import matplotlib; before = dict(matplotlib.rcParams)\n"
         "svg(Curve('t', (mark,), (), (), 0.5, 1.0))\n"

@@ -9,7 +9,7 @@ import pytest
 from verify import SGD, GradientDescent, InputError, Problem, check
 from verify.optimiser import Optimiser
 from verify.result import Sign
-from verify.threshold import Threshold
+from verify.threshold.search import Threshold
 
 K2 = [["1", "1/2"], ["1/2", "2"]]
 K3 = [["1", "1/2", "1/5"], ["1/2", "2", "-3/10"], ["1/5", "-3/10", "3"]]

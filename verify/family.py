@@ -79,4 +79,6 @@ class MatrixFamily:
         """(matrices of shape (m, d, d), probabilities of shape (m,)) in double precision, for searches and estimates only."""
         import numpy as np
 
-        return np.array([[[float(x) for x in row] for row in matrix] for matrix in self.matrices]), np.array([float(p) for p in self.probabilities])
+        from .result import as_float
+
+        return np.array([[[as_float(x) for x in row] for row in matrix] for matrix in self.matrices]), np.array([float(p) for p in self.probabilities])

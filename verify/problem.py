@@ -19,8 +19,8 @@ from .optimiser import GradientDescent, Optimiser, checked_for, with_step_size
 from .result import Attempt, Enclosure, Exponent, Sign
 
 if TYPE_CHECKING:
-    from .analysis import Analysis
-    from .threshold import Threshold
+    from .report.analysis import Analysis
+    from .threshold.search import Threshold
 
 Progress = Callable[[str], None]
 
@@ -140,7 +140,7 @@ class Problem:
         if isinstance(self.minimum, MeasuredMinimum):
             return estimated_mu(self.minimum, self.optimiser)
         finding = gd_finding(self.minimum, self.optimiser.step_size, _width(width))
-        return _checked(lambda: certified(self.subject, "mu", finding, "characteristic polynomial", []))
+        return _checked(lambda: certified(self.subject, "mu", finding, "eigenvalues of K", []))
 
     def lyapunov(
         self, width: Any = None, *, time_limit: float = 20.0, seed: int = 0, confidence: float = 0.99, estimate: bool = True, progress: Progress | None = None
@@ -192,13 +192,13 @@ class Problem:
 
     def threshold(self, width: Any = "1e-9", **options: Any) -> Threshold:
         """The first sign change of lambda in the step size (the problem's own step size is ignored)."""
-        from .threshold import threshold
+        from .threshold.search import threshold
 
         return threshold(self, positive(width, "width"), **options)
 
     def verdicts(self, **options: Any) -> Analysis:
         """What the exponents mean by the theorems T1, T2, T3, with every hypothesis and whether it holds; options as for `lyapunov`."""
-        from .analysis import analyse
+        from .report.analysis import analyse
 
         return analyse(self, **options)
 

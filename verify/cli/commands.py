@@ -19,11 +19,11 @@ def analyse(arguments: Namespace) -> int:
     name = arguments.problem if arguments.problem is not None else DEFAULT_EXAMPLE
     figure = destination(arguments.figure, "--figure", (name,)) if arguments.figure is not None else None
     if figure is not None:
-        from ..plot import check_format
+        from ..report.plot import check_format
 
         check_format(figure)
     problem = load_problem(name)
-    from ..analysis import analyse as analysed
+    from ..report.analysis import analyse as analysed
 
     drawn = None
     if figure is not None and problem.optimiser is None:
@@ -31,21 +31,21 @@ def analyse(arguments: Namespace) -> int:
     with progress() as say:
         found = analysed(problem, arguments.width, time_limit=arguments.time_limit, seed=arguments.seed, progress=say)
         if problem.optimiser is not None and (figure is not None or (sys.stdout.isatty() and not arguments.json)):
-            from ..curve import curve
+            from ..report.curve import curve
 
             drawn = curve(found, say)
         if figure is not None and drawn is not None:
-            from ..plot import write_figure
+            from ..report.plot import write_figure
 
             write_figure(drawn, figure)
-    from ..report import analysis_sections, print_sections
+    from ..report.text import analysis_sections, print_sections
 
     if arguments.json:
         print_json(found.to_json() | {"figure": arguments.figure})
     else:
         print_sections(analysis_sections(found), sys.stdout)
         if drawn is not None:
-            from ..terminal_plot import terminal_picture
+            from ..report.terminal_plot import terminal_picture
 
             print("\n" + terminal_picture(drawn, shutil.get_terminal_size((100, 24)).columns))
         if figure is not None:
@@ -64,12 +64,12 @@ def exponent(arguments: Namespace) -> int:
         from .small import small
 
         return small(problem, (out_mu, out) if out is not None and out_mu is not None else None, arguments)
-    from ..point import gradient_descent_exponent, reaches
+    from ..report.point import gradient_descent_exponent, reaches
 
     with progress() as say:
         mu = gradient_descent_exponent(problem, arguments.width)
         lambda_ = problem.lyapunov(arguments.width, time_limit=arguments.time_limit, seed=arguments.seed, progress=say)
-    from ..report import exponent_sections, exponents_json, print_sections
+    from ..report.text import exponent_sections, exponents_json, print_sections
 
     paths: tuple[str | None, str | None] = (None, None)
     if out is not None and out_mu is not None:
@@ -87,12 +87,21 @@ def exponent(arguments: Namespace) -> int:
 def threshold(arguments: Namespace) -> int:
     """The critical step size."""
     problem = load_problem(arguments.problem)
-    from ..analysis import threshold_width
+    from ..report.analysis import threshold_width
 
     width = arguments.width if arguments.width is not None else threshold_width(problem)
-    with progress() as say:
-        found = problem.threshold(width, time_limit=arguments.time_limit, seed=arguments.seed, progress=say)
-    from ..report import print_sections, threshold_sections
+    from ..report.text import print_sections, threshold_sections
+    from ..threshold import NotFound
+
+    try:
+        with progress() as say:
+            found = problem.threshold(width, time_limit=arguments.time_limit, seed=arguments.seed, progress=say)
+    except NotFound as reason:
+        if arguments.json:
+            print_json({"lo": None, "hi": None, "decimal": [None, None], "kind": "none", "first": False, "method": "none", "reason": str(reason)})
+        else:
+            print(f"not found: {reason}")
+        return 1
 
     if arguments.json:
         print_json(found.to_json())
@@ -104,7 +113,7 @@ def threshold(arguments: Namespace) -> int:
 def recheck(arguments: Namespace) -> int:
     """What a certificate proves, according to the trusted checker."""
     from ..certificate.check import MAX_BYTES, Rejected, check, read
-    from ..certificate_report import recheck_json, recheck_sections
+    from ..report.certificate_text import recheck_json, recheck_sections
 
     path = Path(arguments.certificate)
     try:
@@ -123,7 +132,7 @@ def recheck(arguments: Namespace) -> int:
     elif reason:
         print(f"rejected: {' '.join(reason.split())}")
     else:
-        from ..report import print_sections
+        from ..report.text import print_sections
 
         print_sections(recheck_sections(certificate, statements), sys.stdout)
     return 1 if reason else 0
@@ -131,7 +140,7 @@ def recheck(arguments: Namespace) -> int:
 
 def sweep(arguments: Namespace) -> int:
     """A table along step sizes."""
-    from ..sweep import step_sizes, sweep, table
+    from ..report.sweep import step_sizes, sweep, table
 
     out = destination(arguments.csv, "--csv", (arguments.problem,))
     etas = step_sizes(arguments.start, arguments.stop, arguments.steps)

@@ -47,7 +47,7 @@ def print_json(content: Any) -> None:
 def written(exponent: Any, target: Path, shown: str) -> str | None:
     """Write the certificate of a result, if it has one; then its path as the user wrote it."""
     from ..certificate import write_certificate
-    from ..report import has_certificate
+    from ..report.text import has_certificate
 
     if not has_certificate(exponent):
         return None

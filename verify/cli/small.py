@@ -17,12 +17,12 @@ MAX_CONES, MAX_DIGITS = 3, 3
 
 def small(problem: Problem, out: tuple[Path, Path] | None, arguments: Namespace) -> int:
     """Search, check and write out the certificate; `out` are the files for (mu, lambda)."""
-    from ..certificate_report import small_sections
     from ..exponent.engine import certified
     from ..exponent.planar import small_sign_certificate
     from ..exponent.question import Bound, Finding
-    from ..point import gradient_descent_exponent
-    from ..report import exponents_json, print_sections
+    from ..report.certificate_text import small_sections
+    from ..report.point import gradient_descent_exponent
+    from ..report.text import exponents_json, print_sections
 
     if not problem.is_exact:
         raise InputError("--small needs an exact Gram matrix, features or matrices")

@@ -13,7 +13,11 @@ from typing import Any
 
 from ..balls import PRECISIONS, ends, fmpq_of, log_sum_bounds, log_sum_expression, outward
 from ..minimum import Minimum
+from ..result import as_float
 from .question import Bound, Finding
+
+# Above this dimension the exact characteristic polynomial takes long, and floating-point eigenvalues propose the bounds.
+LARGE, SIGN_ONLY = 48, 64
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,11 @@ def gd_finding(minimum: Minimum, step_size: Fraction, width: Fraction | None) ->
 
     Proofs are of kind `gd`: the inertia of K - cI at two rational c for each bound.
     """
-    spectrum, t = Spectrum.of(minimum), step_size / minimum.size
+    t = step_size / minimum.size
     target = width if width is not None else Fraction(1, 10**12)
+    if _dimension(minimum) > LARGE and (width is None or width >= Fraction(1, 10**9)) and (proposed := _from_floats(minimum, t)):
+        return proposed
+    spectrum = Spectrum.of(minimum)
     unit = 1 / t  # the eigenvalue that gradient descent kills in one step
     if spectrum.has(2 * unit) and not spectrum.count_above(2 * unit):
         one = {"kind": "gd", "radius": "1"}
@@ -124,6 +131,33 @@ def gd_finding(minimum: Minimum, step_size: Fraction, width: Fraction | None) ->
             expression = f"log(Abs(1 - ({t})*({kappa})))" if kappa else None
             return Finding("", Bound(lo, {"kind": "gd", "radius": str(low)}), Bound(hi, {"kind": "gd", "radius": str(high)}), expression)
     return Finding(f"no enclosure of width {target} with {PRECISIONS[-1]} bits")
+
+
+def _dimension(minimum: Minimum) -> int:
+    """Degree of the characteristic polynomial that `Spectrum` works with."""
+    return minimum.size if minimum.features is None else min(minimum.size, len(minimum.features[0]))
+
+
+def _from_floats(minimum: Minimum, t: Fraction) -> Finding | None:
+    """Bounds from floating-point eigenvalues, for the checker's inertia to confirm; None where they do not separate |1 - t kappa| from 1 and 0."""
+    import numpy as np
+
+    kappa = np.linalg.eigvalsh(minimum.gram_floats())
+    nonzero = kappa[-minimum.rank :]
+    low_side, high_side = 1 - as_float(t) * nonzero[0], 1 - as_float(t) * nonzero[-1]
+    value = max(abs(low_side), abs(high_side))
+    # Backward error of the eigenvalues, with a margin; a bound that misses the truth is refused by the checker.
+    slack = max(1e-11 * value, 1e-13 * minimum.size * as_float(t) * float(abs(kappa).max()))
+    if not np.isfinite(value) or abs(value - 1) <= 4 * slack or value <= 4 * slack:
+        return None
+    if _dimension(minimum) > SIGN_ONLY:  # one inertia of short integers instead of four of long ones
+        bound = Bound(Fraction(0), {"kind": "gd", "radius": "1"}, True)
+        return Finding("", upper=bound) if value < 1 else Finding("", lower=bound)
+    radii = [Fraction(value - slack).limit_denominator(10**15), Fraction(value + slack).limit_denominator(10**15)]
+    logs = [log_sum_bounds([(Fraction(1), radius)], Fraction(1, 10**14)) for radius in radii]
+    if logs[0] is None or logs[1] is None or logs[0][0] <= 0 <= logs[1][1]:
+        return None
+    return Finding("", Bound(logs[0][0], {"kind": "gd", "radius": str(radii[0])}), Bound(logs[1][1], {"kind": "gd", "radius": str(radii[1])}))
 
 
 def gd_threshold(minimum: Minimum, width: Fraction) -> tuple[Fraction, Fraction, str | None]:

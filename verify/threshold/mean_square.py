@@ -13,12 +13,12 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .exact import InputError
-from .minimum import MeasuredMinimum
-from .optimiser import SGD, probabilities
-from .problem import Problem
-from .result import Sign, as_float
-from .threshold import Threshold
+from ..exact import InputError
+from ..minimum import MeasuredMinimum
+from ..optimiser import SGD, probabilities
+from ..problem import Problem
+from ..result import Sign, as_float
+from .search import Threshold
 
 if TYPE_CHECKING:
     import numpy as np

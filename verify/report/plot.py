@@ -9,10 +9,10 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .certificate.format import write_text
+from ..certificate.format import write_text
+from ..exact import InputError
+from ..result import Sign
 from .curve import Curve, Mark
-from .exact import InputError
-from .result import Sign
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

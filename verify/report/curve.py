@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
+from ..result import Estimate, Exponent, Sign, as_float
 from .point import Point
-from .result import Estimate, Exponent, Sign, as_float
 from .sweep import sweep
 
 if TYPE_CHECKING:
@@ -147,6 +147,6 @@ def _short(number: float) -> float:
 
 
 def _title(analysis: Analysis) -> str:
-    from .report import headline
+    from .text import headline
 
     return headline(analysis.problem).replace(f", step size {analysis.point.step_size}", "")

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .minimum import Minimum
-from .optimiser import SGD, GradientDescent
-from .problem import Problem, spelled
-from .result import Enclosure, Estimate, Exact, Exponent, Sign, as_float, decimal, interval, outward_float
-from .threshold import Threshold
+from ..minimum import Minimum
+from ..optimiser import SGD, GradientDescent
+from ..problem import Problem, spelled
+from ..result import Enclosure, Estimate, Exact, Exponent, Sign, as_float, decimal, interval, outward_float
+from ..threshold.search import Threshold
 
 if TYPE_CHECKING:
     from .analysis import Analysis, Thresholds, Verdict
@@ -92,7 +92,7 @@ def exponent_sections(problem: Problem, mu: Exponent | None, lambda_: Exponent) 
     lines = [("mu", exponent_text(mu))] if mu is not None else []
     found = [Section(headline(problem), tuple(("", note) for note in problem.notes))]
     found.append(Section("Exponents (nats per step)", (*lines, ("lambda", exponent_text(lambda_)))))
-    if lambda_.sign is Sign.UNDECIDED and lambda_.tried:
+    if lambda_.tried and lambda_.tried[-1].outcome != "decides":  # the sign, or the width that was asked for, was not reached
         found.append(Section("What was tried for lambda", tuple((attempt.method, attempt.outcome) for attempt in lambda_.tried)))
     return found
 

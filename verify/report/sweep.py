@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from .exact import InputError, positive
+from ..exact import InputError, positive
+from ..problem import Problem
+from ..result import Estimate, Exponent, as_float, outward_float
 from .point import Point, evaluate
-from .problem import Problem
-from .result import Estimate, Exponent, as_float, outward_float
 
 MAX_POINTS = 100_000
 COLUMNS = (

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .balls import log_sum_bounds
-from .minimum import Minimum
-from .optimiser import SGD, probabilities
+from ..balls import log_sum_bounds
+from ..minimum import Minimum
+from ..optimiser import SGD, probabilities
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from .exact import InputError
-from .minimum import MeasuredMinimum, Minimum, rank
-from .problem import Problem, Progress
-from .result import Enclosure, Estimate, Exact, Exponent, Sign
+from ..exact import InputError
+from ..minimum import MeasuredMinimum, Minimum, rank
+from ..problem import Problem, Progress
+from ..result import Enclosure, Estimate, Exact, Exponent, Sign
 
-# The exact characteristic polynomial takes about 2 s at N = 50 and 25 s at N = 100; beyond this size mu is an estimate unless a width is asked for.
-MAX_EXACT_SPECTRUM = 64
+# Beyond this size the checker's exact inertia takes too long, and mu is an estimate unless a width is asked for.
+MAX_EXACT_SPECTRUM = 100
 VALUE_WIDTH = Fraction(1, 10**4)
 ESTIMATE_SECONDS = 1.0
 
@@ -113,7 +113,7 @@ def gradient_descent_exponent(problem: Problem, width: Any = None, limit: int = 
     if isinstance(minimum, Minimum) and problem.optimiser is not None and width is None:
         size = min(minimum.size, len(minimum.features[0])) if minimum.features is not None else minimum.size
         if size > limit:
-            from .exponent.estimate import estimated_mu
+            from ..exponent.estimate import estimated_mu
 
             return estimated_mu(MeasuredMinimum(minimum.gram_floats(), 0.0), problem.optimiser)
     return problem.mu(width)
@@ -121,7 +121,7 @@ def gradient_descent_exponent(problem: Problem, width: Any = None, limit: int = 
 
 def monte_carlo(problem: Problem, seconds: float, seed: int = 0, confidence: float = 0.99) -> Estimate | None:
     """A Monte Carlo estimate of lambda, or None where the numbers do not fit into floating point."""
-    from .exponent.estimate import estimated
+    from ..exponent.estimate import estimated
 
     family = problem.family if problem.matrices is not None else None
     try:

@@ -11,17 +11,18 @@ from typing import Any, Literal
 
 from theorems import Conclusion, Fact, facts_of, get
 
-from .critical_bracket import CriticalBracket, critical_bracket
-from .exact import InputError, Vector, positive
-from .mean_square_threshold import mean_square_threshold
-from .minimum import Minimum
-from .optimiser import SGD, GradientDescent, is_full_batch
-from .point import MAX_EXACT_SPECTRUM, Point, evaluate, reaches
-from .problem import Problem, Progress
-from .result import Exponent, Sign
-from .threshold import Threshold
+from ..exact import Vector, positive
+from ..minimum import Minimum
+from ..optimiser import SGD, GradientDescent, is_full_batch
+from ..problem import Problem, Progress
+from ..result import Exponent, Sign
+from ..threshold.bracket import CriticalBracket, critical_bracket
+from ..threshold.mean_square import mean_square_threshold
+from ..threshold.search import NotFound, Threshold
+from .point import Point, evaluate, reaches
 
 THRESHOLD_SECONDS = 4.0
+MAX_DIMENSIONS = 64  # beyond it the roots of the characteristic polynomial take long
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,12 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Stable keys, documented in verify/JSON.md."""
-        from .report import analysis_json
+        from .text import analysis_json
 
         return analysis_json(self)
 
     def __str__(self) -> str:
-        from .report import plain_text
+        from .text import plain_text
 
         return plain_text(self)
 
@@ -172,17 +173,17 @@ def find_thresholds(problem: Problem, *, time_limit: float = 20.0, seed: int = 0
     sgd = None
     try:
         sgd = problem.threshold(threshold_width(problem), time_limit=min(time_limit, THRESHOLD_SECONDS), seed=seed, progress=progress)
-    except InputError as error:
-        notes.append(f"no threshold of SGD: {error}")
+    except NotFound as error:
+        notes.append(str(error))
     return Thresholds(gd, expression, ms, sgd, bracket, tuple(notes))
 
 
 def _gradient_descent_threshold(minimum: Minimum, notes: list[str]) -> tuple[tuple[Fraction, Fraction] | None, str | None]:
-    from .exponent.gradient_descent import gd_threshold
+    from ..exponent.gradient_descent import gd_threshold
 
     size = min(minimum.size, len(minimum.features[0])) if minimum.features is not None else minimum.size
-    if size > MAX_EXACT_SPECTRUM:
-        notes.append(f"2N/kappa_max is not enclosed for more than {MAX_EXACT_SPECTRUM} dimensions")
+    if size > MAX_DIMENSIONS:
+        notes.append(f"2N/kappa_max is not enclosed for more than {MAX_DIMENSIONS} dimensions")
         return None, None
     scale = 2 / max(minimum.diagonal)
     lo, hi, expression = gd_threshold(minimum, scale / 10**12)

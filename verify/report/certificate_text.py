@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from .certificate import Statement
-from .certificate.check import inverse, pieces
-from .exact import Matrix
-from .family import MatrixFamily
-from .report import NO_BREAK, SHOWN_ROWS, Section
-from .result import Sign, decimal
+from ..certificate import Statement
+from ..certificate.check import inverse, pieces
+from ..exact import Matrix
+from ..family import MatrixFamily
+from ..result import Sign, decimal
+from .text import NO_BREAK, SHOWN_ROWS, Section
 
 Polynomial = list[Fraction]  # coefficients of s^n, s^(n-1) t, ..., t^n
 

@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .certificate import Certificate, Rejected, check, seal
-from .critical_bracket import critical_bracket
-from .exact import InputError
-from .exponent.gradient_descent import gd_threshold
-from .minimum import MeasuredMinimum, Minimum
-from .optimiser import SGD, is_full_batch
-from .problem import Problem
-from .result import Enclosure, Exponent, Sign, as_float, interval, outward_float
+from ..certificate import Certificate, Rejected, check, seal
+from ..exact import InputError
+from ..exponent.gradient_descent import gd_threshold
+from ..minimum import MeasuredMinimum, Minimum
+from ..optimiser import SGD, is_full_batch
+from ..problem import Problem
+from ..result import Enclosure, Exponent, Sign, as_float, interval, outward_float
+from .bracket import critical_bracket
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,18 @@ class Threshold:
         return rf"$\eta^* \in {interval(self.lo, self.hi)}$"
 
 
+class NotFound(Exception):
+    """No sign change of lambda was found; the message says between which step sizes."""
+
+
 def threshold(
     problem: Problem, width: Fraction, *, time_limit: float = 60.0, confidence: float = 0.95, seed: int = 0, progress: Callable[[str], None] | None = None
 ) -> Threshold:
     """Bracket the first sign change of lambda(eta) to the given width; the problem's own step size is ignored.
 
     Every step of the bisection is an exact certificate where the engine decides signs (N = 2 and all elementary cases); elsewhere the certified bracket is
-    narrowed by Monte Carlo with common random numbers and the result is an estimate. Raises `InputError` for bare matrices.
+    narrowed by Monte Carlo with common random numbers and the result is an estimate.
+    Raises `InputError` for bare matrices and `NotFound` where simulation sees no sign change.
     """
     if problem.optimiser is None or problem.minimum is None:
         raise InputError("a threshold needs an optimiser with a step size; a family of bare matrices has none")
@@ -221,22 +229,7 @@ def _estimated(
     seed: int,
     certain: str,
 ) -> Threshold:
-    from .exponent.montecarlo import sgd_threshold
-
-    weights = None if optimiser.weights is None else [as_float(w) for w in optimiser.weights]
-    lo, hi, reason = sgd_threshold(
-        minimum.gram_floats(),
-        lo=as_float(bracket[0]),
-        hi=as_float(bracket[1]),
-        batch=optimiser.batch,
-        replacement=optimiser.replacement,
-        weights=weights,
-        width=as_float(width),
-        confidence=confidence,
-        time_limit=limit,
-        seed=seed,
-    )
-    low, high = Fraction(repr(lo)), Fraction(repr(hi))
+    low, high, reason = _simulated(minimum.gram_floats(), optimiser, (as_float(bracket[0]), as_float(bracket[1])), width, confidence, limit, seed)
     first = low <= bracket[0] and low <= _mean_square_stable(problem, low)
     return Threshold(low, high, False, first, f"Monte Carlo, {100 * confidence:g} % confidence", "; ".join(filter(None, (certain, reason))))
 
@@ -244,22 +237,27 @@ def _estimated(
 def _estimated_measured(minimum: MeasuredMinimum, optimiser: Any, width: Fraction, confidence: float, limit: float, seed: int) -> Threshold:
     import numpy as np
 
-    from .exponent.montecarlo import sgd_threshold
-
     if is_full_batch(optimiser, minimum.size):
         eta = 2 * minimum.size / float(np.linalg.eigvalsh(minimum.gram)[-1])
         slack = 1e-9 * eta
         return Threshold(Fraction(repr(eta - slack)), Fraction(repr(eta + slack)), False, True, "floating-point eigenvalues: 2N/kappa_max")
+    assert isinstance(optimiser, SGD)
     diagonal = np.diag(minimum.gram)
-    lo, hi, reason = sgd_threshold(
-        minimum.gram,
-        lo=1.0 / diagonal.sum(),
-        hi=4.0 * optimiser.batch / diagonal[diagonal > 0].min(),
-        batch=optimiser.batch,
-        replacement=optimiser.replacement,
-        width=float(width),
-        confidence=confidence,
-        time_limit=limit,
-        seed=seed,
-    )
-    return Threshold(Fraction(repr(lo)), Fraction(repr(hi)), False, False, f"Monte Carlo, {100 * confidence:g} % confidence", reason)
+    bracket = (1.0 / float(diagonal.sum()), 4.0 * optimiser.batch / float(diagonal[diagonal > 0].min()))
+    lo, hi, reason = _simulated(minimum.gram, optimiser, bracket, width, confidence, limit, seed)
+    return Threshold(lo, hi, False, False, f"Monte Carlo, {100 * confidence:g} % confidence", reason)
+
+
+def _simulated(
+    gram: np.ndarray, optimiser: SGD, bracket: tuple[float, float], width: Fraction, confidence: float, limit: float, seed: int
+) -> tuple[Fraction, Fraction, str]:
+    from ..exponent.montecarlo import sgd_threshold
+
+    weights = None if optimiser.weights is None else [as_float(w) for w in optimiser.weights]
+    scheme: dict[str, Any] = {"batch": optimiser.batch, "replacement": optimiser.replacement, "weights": weights}
+    goal: dict[str, Any] = {"lo": bracket[0], "hi": bracket[1], "width": as_float(width), "confidence": confidence, "time_limit": limit, "seed": seed}
+    try:
+        lo, hi, reason = sgd_threshold(gram, **scheme, **goal)
+    except InputError as error:  # the data were checked before, so what is left is a bracket without a sign change
+        raise NotFound(f"no sign change of lambda was found: {error}") from None
+    return Fraction(repr(lo)), Fraction(repr(hi)), reason
