@@ -110,9 +110,11 @@ def test_rank_deficient_data_is_not_bad_input() -> None:
         (lambda: SGD(1, 1, "yes"), ["replacement = 'yes'"]),  # type: ignore[arg-type]
         (lambda: Problem.from_gram([[1]], SGD(1, 2, False)), ["batch = 2", "N = 1"]),
         (lambda: Problem.from_gram([[1]], SGD(1, weights=[1, 2])), ["2 entries"]),
-        (lambda: Problem.from_gram([[1]], SGD(1, weights=[0])), ["weights[0]", "positive"]), (lambda: Problem.from_features([[0]], GradientDescent(1)), ["zero"]),
+        (lambda: Problem.from_gram([[1]], SGD(1, weights=[0])), ["weights[0]", "positive"]),
+        (lambda: Problem.from_features([[0]], GradientDescent(1)), ["zero"]),
         (lambda: Problem.from_matrices([]), ["matrices"]), (lambda: Problem.from_matrices([[[1, 2]]]), ["1 x 2"]),
-        (lambda: Problem.from_matrices([[[1]]], [1, 2]), ["weights has 2"]), (lambda: Problem.from_features([[1]], SGD(1), labels=[1, 2]), ["labels has 2"]),
+        (lambda: Problem.from_matrices([[[1]]], [1, 2]), ["weights has 2"]),
+        (lambda: Problem.from_features([[1]], SGD(1), labels=[1, 2]), ["labels has 2"]),
     ],
 )  # fmt: skip
 def test_bad_problems(make: Any, words: list[str]) -> None:
