@@ -289,7 +289,7 @@ def test_plausible_proofs_are_never_accepted_for_false_claims(certificate: Any) 
 
 @pytest.mark.slow
 @given(plausible())
-@settings(QUICK, derandomize=False, max_examples=40_000)
+@settings(QUICK, derandomize=False, max_examples=8_000)
 def test_many_plausible_proofs_are_never_accepted_for_false_claims(certificate: Any) -> None:
     assert not refuted(certificate)
 
@@ -325,6 +325,6 @@ def test_cone_proofs_near_the_truth_are_never_accepted_for_false_claims(certific
 
 @pytest.mark.slow
 @given(conewise())
-@settings(QUICK, derandomize=False, max_examples=10_000)
+@settings(QUICK, derandomize=False, max_examples=3_000)
 def test_many_cone_proofs_near_the_truth_are_never_accepted_for_false_claims(certificate: Any) -> None:
     assert not refuted(certificate)
