@@ -826,6 +826,14 @@ HEAVY: dict[str, tuple[Any, Any]] = {
     "logarithms": (claim(bare([[[f"{-k - 1}/{k}"]] for k in range(1, 3000)] + [[[f"{k}/{k + 1}"]] for k in range(1, 3000)]), ">"), kind("determinant")),
     "weights": (claim(sgd([[1, 0], [0, 1]], "1/2", 900, weights=["1/" + DIGITS, "1/7"]), ">"), kind("determinant")),
     "parts": (claim(sgd([[int(i == j) for j in range(30)] for i in range(30)], "1", 2), ">"), parts(*[(list(range(30)), "determinant")] * 500)),
+    "small first coefficients": (
+        claim(bare([[[1, 0], [0, 2]], [[1, 0], [0, 3]]], [199, 1]), "<", 9999),
+        kind("planar-forms", degree=2, rho="1", cones=SWAP_CONE["cones"], forms=[["1", DIGITS, "1"]], trees=[[["=", 0, 0]]]),
+    ),
+    "images": (
+        claim(bare([[[DIGITS, "1"], ["1", DIGITS]]]), "<", 9999),
+        kind("planar-forms", degree=400, rho="1", cones=SWAP_CONE["cones"], forms=[["1"] * 401], trees=[[["=", 0]]]),
+    ),
     "forms": (
         claim(bare([SWAP, [[1, 1], [0, 1]]], [199, 1]), "<", 9999),
         kind("planar-forms", degree=2, rho="1", cones=SWAP_CONE["cones"], forms=[[DIGITS] * 3], trees=[[["=", 0, 0]]]),
