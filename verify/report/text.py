@@ -89,7 +89,7 @@ def analysis_sections(analysis: Analysis) -> list[Section]:
 
 def exponent_sections(problem: Problem, mu: Exponent | None, lambda_: Exponent) -> list[Section]:
     """The report of `exponent`."""
-    lines = [("mu", exponent_text(mu))] if mu is not None else []
+    lines = _mu_lines(problem, mu)
     found = [Section(headline(problem), tuple(("", note) for note in problem.notes))]
     found.append(Section("Exponents (nats per step)", (*lines, ("lambda", exponent_text(lambda_)))))
     if lambda_.tried and lambda_.tried[-1].outcome != "decides":  # the sign, or the width that was asked for, was not reached
@@ -170,9 +170,17 @@ def _minimum_section(analysis: Analysis) -> Section:
     return Section("Minimum", tuple(lines))
 
 
+def _mu_lines(problem: Problem, mu: Exponent | None) -> list[tuple[str, str]]:
+    """mu, and that sampling weights do not enter it."""
+    if mu is None:
+        return []
+    weighted = isinstance(problem.optimiser, SGD) and problem.optimiser.weights is not None
+    return [("mu", exponent_text(mu))] + ([("", "mu is that of gradient descent on the unweighted mean loss")] if weighted else [])
+
+
 def _exponent_section(analysis: Analysis) -> Section:
     point = analysis.point
-    lines = [("mu", exponent_text(point.mu))] if point.mu is not None else []
+    lines = _mu_lines(analysis.problem, point.mu)
     lines.append(("lambda", exponent_text(point.lambda_)))
     if point.number is not None and point.number is not point.lambda_:
         lines.append(("", f"its size: {_size_text(point.number)}"))
