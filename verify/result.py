@@ -6,6 +6,7 @@ trusted checker's statements about the certificate that the result carries.
 
 from __future__ import annotations
 
+import abc
 import decimal as decimals
 import enum
 import html
@@ -35,15 +36,16 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class _Result:
+class _Result(abc.ABC):
     method: str
     reason: str
     tried: tuple[Attempt, ...] = field(default=(), kw_only=True, compare=False)
     kind = "none"
 
     @property
+    @abc.abstractmethod
     def ends(self) -> tuple[Fraction | None, Fraction | None]:
-        raise NotImplementedError
+        """Lower and upper end, None where infinite."""
 
     def to_json(self, certificate_path: str | None = None) -> dict[str, Any]:
         """Stable keys: kind, lo, hi, decimal, sign, method, reason, certificate (and expression, or likely and confidence)."""
