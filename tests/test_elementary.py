@@ -294,3 +294,23 @@ def test_lambda_is_at_most_the_mean_square_exponent(gram: Any, eta: str) -> None
     found, square = problem.lyapunov(estimate=False, time_limit=1), problem.mean_square()
     assert ends(found)[0] <= ends(square)[1] + 1e-12
     assert not (square.sign is Sign.NEGATIVE and found.sign in (Sign.ZERO, Sign.POSITIVE))
+
+
+ISOMETRIES = {
+    "rotations": [[[0, -1], [1, 0]], [["3/5", "-4/5"], ["4/5", "3/5"]]],
+    "the identity": [[[1, 0], [0, 1]]],
+    "signed permutations": [[[0, 1, 0], [0, 0, 1], [1, 0, 0]], [[0, 1, 0], [1, 0, 0], [0, 0, -1]]],
+    "isometries of an ellipse": [[[0, -2], ["1/2", 0]], [[0, 2], ["1/2", 0]]],
+    "reflections of SGD in residual coordinates": [[[-1, 0], [-1, 1]], [[1, -1], [0, -1]]],
+}
+
+
+@pytest.mark.parametrize("name", ISOMETRIES)
+def test_a_family_of_isometries_has_exponent_zero(name: str) -> None:
+    result = Problem.from_matrices(ISOMETRIES[name]).lyapunov()
+    assert (result.kind, result.sign.value, result.ends) == ("exact", "zero", (0, 0))
+
+
+def test_a_shear_is_no_isometry() -> None:
+    result = Problem.from_matrices([[[1, 1], [0, 1]]]).lyapunov(time_limit=2, estimate=False)
+    assert result.sign.value == "undecided"

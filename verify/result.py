@@ -86,6 +86,8 @@ class Enclosure(_Result):
     @property
     def sign(self) -> Sign:
         signs = {s.sign for s in self.statements if s.sign}
+        if {(">=", Fraction(0)), ("<=", Fraction(0))} <= {(s.relation, s.value) for s in self.statements}:
+            signs.add("zero")
         return Sign(signs.pop()) if len(signs) == 1 else Sign.UNDECIDED
 
     @property
@@ -94,6 +96,8 @@ class Enclosure(_Result):
         return None if self.lo is None or self.hi is None else self.hi - self.lo
 
     def __str__(self) -> str:
+        if self.certificate is None:
+            return f"undecided, nothing is proved: {self.reason}"
         return f"{self.sign.value}, {interval(self.lo, self.hi)} (proved: {self.method})"
 
     def _repr_latex_(self) -> str:

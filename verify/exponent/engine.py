@@ -9,6 +9,7 @@ from typing import Any
 from ..certificate import Rejected, check, claim, seal
 from ..result import Attempt, Enclosure, Exact, interval
 from . import components, elementary, renewal
+from .isometry import isometries
 from .mean_square import mean_square, words
 from .question import Bound, Finding, Question
 from .sandwich import planar
@@ -25,6 +26,7 @@ METHODS: dict[str, Method] = {
     "boundary (E5')": elementary.boundary,
     "determinant (E4)": elementary.determinant,
     "components (E1)": lambda question: components.components(question, lambda part: search(part)[0]),
+    "isometries (E4, E11)": isometries,
     "renewal (E8)": renewal.renewal,
     "planar sandwich (S4, S5)": planar,
     "mean square (E11)": mean_square,

@@ -30,6 +30,8 @@ def estimated(
     if matrices is not None:
         import numpy as np
 
+        if not matrices.matrices:
+            return Estimate("every step is the identity", reason, 0.0, 0.0, confidence, tried=tuple(tried))
         steps, p = matrices.as_floats()
         if p.sum() < 1:
             steps, p = np.concatenate([steps, np.eye(matrices.dimension)[None]]), np.append(p, 1 - p.sum())
