@@ -14,6 +14,7 @@ from typing import Any
 
 # Certificates bound their integers by 2000 digits; half of that leaves room for products of two inputs.
 MAX_DIGITS = 1000
+EXACT_DIGITS = 1900  # for int and Fraction, which also come from computations with such inputs
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?(\s*/\s*\d+)?", re.ASCII)
 
@@ -35,7 +36,7 @@ def rational(value: Any, name: str) -> Fraction:
     if isinstance(value, bool):
         raise InputError(f"{name} = {value!r} is a truth value; write a number, such as 1 or \"1/3\"")
     if isinstance(value, (Integral, Rational)):
-        return _bounded(Fraction(int(value.numerator), int(value.denominator)), name)
+        return _bounded(Fraction(int(value.numerator), int(value.denominator)), name, EXACT_DIGITS)
     if getattr(value, "is_Rational", False) and hasattr(value, "p") and hasattr(value, "q"):  # SymPy, without importing it
         return _bounded(Fraction(int(value.p), int(value.q)), name)
     if isinstance(value, float) or type(value).__name__.startswith(("float", "Float")):
@@ -98,9 +99,9 @@ def _from_text(text: str, name: str) -> Fraction:
     return _bounded(Fraction(head.strip()) / int(denominator or 1), name)
 
 
-def _bounded(number: Fraction, name: str) -> Fraction:
-    if max(abs(number.numerator), number.denominator).bit_length() > MAX_DIGITS * 3322 // 1000:
-        raise InputError(f"{name} has more than {MAX_DIGITS} digits; write a shorter number")
+def _bounded(number: Fraction, name: str, digits: int = MAX_DIGITS) -> Fraction:
+    if max(abs(number.numerator), number.denominator).bit_length() > digits * 3322 // 1000:
+        raise InputError(f"{name} has more than {digits} digits; write a shorter number")
     return number
 
 

@@ -142,7 +142,14 @@ class MeasuredMinimum:
             raise InputError(f"gram is not symmetric: gram[{i}][{j}] = {k[i, j]!r} but gram[{j}][{i}] = {k[j, i]!r}")
         if not k.any():
             raise InputError("gram is zero: no sample has a gradient; give a nonzero Gram matrix")
-        return cls((k + k.T) / 2, asymmetry)
+        symmetric = (k + k.T) / 2
+        if (np.diag(symmetric) < 0).any():
+            i = int(np.argmin(np.diag(symmetric)))
+            raise InputError(f"gram[{i}][{i}] = {symmetric[i, i]!r} is negative; the diagonal of a Gram matrix is not")
+        smallest, largest = np.linalg.eigvalsh(symmetric)[[0, -1]]
+        if smallest < -1e-6 * largest:
+            raise InputError(f"gram has the eigenvalue {smallest:.6g} (the largest is {largest:.6g}); a Gram matrix is positive semidefinite")
+        return cls(symmetric, asymmetry)
 
     @property
     def size(self) -> int:

@@ -5,6 +5,7 @@ This is the front door of the Python API: build a `Problem`, ask for `.exponent(
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,13 +135,20 @@ class Problem:
         from .exponent.engine import certified
         from .exponent.estimate import estimated_mu
         from .exponent.gradient_descent import gd_finding
+        from .exponent.question import Bound, Finding
 
         if self.minimum is None or self.optimiser is None:
             return None
         if isinstance(self.minimum, MeasuredMinimum):
             return estimated_mu(self.minimum, self.optimiser)
         finding = gd_finding(self.minimum, self.optimiser.step_size, _width(width))
-        return _checked(lambda: certified(self.subject, "mu", finding, "eigenvalues of K", []))
+        result = _checked(lambda: certified(self.subject, "mu", finding, "eigenvalues of K", []))
+        if result.certificate is None:  # the enclosure is beyond the checker, the sign may not be
+            one: dict[str, Any] = {"kind": "gd", "radius": "1"}
+            for sign in (Finding("", upper=Bound(Fraction(0), one, True)), Finding("", lower=Bound(Fraction(0), one, True))):
+                proved = _checked(functools.partial(certified, self.subject, "mu", sign, "eigenvalues of K", []))
+                result = proved if proved.certificate is not None else result
+        return result
 
     def lyapunov(
         self, width: Any = None, *, time_limit: float = 20.0, seed: int = 0, confidence: float = 0.99, estimate: bool = True, progress: Progress | None = None
@@ -170,9 +178,12 @@ class Problem:
         family = self.family if self.matrices is not None else None
         half_width = float(wanted) / 2 if wanted else None
         limit = min(5.0, time_limit)
-        return estimated(
-            self.minimum, self.optimiser, family, reason=reason, tried=tried, half_width=half_width, time_limit=limit, confidence=confidence, seed=seed
-        )
+        try:
+            return estimated(
+                self.minimum, self.optimiser, family, reason=reason, tried=tried, half_width=half_width, time_limit=limit, confidence=confidence, seed=seed
+            )
+        except (InputError, OverflowError) as error:  # the numbers are legal but do not fit into floating point
+            return result or Enclosure("none", f"{reason}; no estimate: {error}", None, None, tried=tuple(tried))
 
     def exponent(self, width: Any = None, **options: Any) -> Exponents:
         """Both exponents; options as for `lyapunov`."""

@@ -116,7 +116,7 @@ class Exact(Enclosure):
 
     def __str__(self) -> str:
         if self.expression == "-oo":
-            return f"{self.sign.value}, exactly -infinity (proved: {self.method})"
+            return f"{self.sign.value}, exactly -infinity ({self.method}; the certificate states the sign)"
         return f"{self.sign.value}, exactly {self.expression}, {interval(self.lo, self.hi)} (proved: {self.method})"
 
     def _repr_latex_(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from .elementary import is_below
 from .question import Bound, Finding, Question
 
 
@@ -30,7 +31,7 @@ def components(question: Question, answer: Callable[[Question], Finding]) -> Fin
     uppers, finite_uppers = ([(c, f.upper) for c, f in some if f.upper] for some in (found, finite))
     upper = _together(uppers, finite_uppers) if len(uppers) == len(found) else None
     best = max(finite, key=lambda pair: pair[1].lower.value if pair[1].lower else float("-inf"))[1]
-    unbeaten = upper is not None and best.upper is not None and upper.value == best.upper.value
+    unbeaten = all(f.expression == best.expression or is_below(f, best) for _, f in finite)
     missing = [f"component {list(c)}: {f.reason}" for c, f in found if not f.reaches(question.width)]
     return Finding("; ".join(missing), _part(*lower) if lower else None, upper, best.expression if unbeaten else None)
 

@@ -5,6 +5,7 @@ All of them are exact. A fact that does not apply says why.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from ..balls import LogSum, log_sum_bounds, log_sum_expression
@@ -51,8 +52,15 @@ def orthogonal(question: Question) -> Finding:
     if count_batches(question.optimiser, question.minimum.size, 1) > 1001:
         return Finding("too many batches")
     sums = [_coordinate_terms(question.minimum, question.optimiser, i) for i in coordinates]
-    findings = [exactly(terms, {"kind": "orthogonal"}, question.fine_width) for terms in sums]
-    return max(findings, key=lambda finding: (finding.expression != "-oo", finding.upper.value if finding.upper else ZERO))
+    width = question.fine_width
+    while True:
+        findings = [exactly(terms, {"kind": "orthogonal"}, width) for terms in sums]
+        best = max(findings, key=lambda finding: (finding.expression != "-oo", finding.upper.value if finding.upper else ZERO))
+        if best.expression == "-oo" or all(f.expression in (best.expression, "-oo") or is_below(f, best) for f in findings):
+            return best
+        if width < Fraction(1, 10**60):  # a tie that cannot be told apart: the value is enclosed, the expression is not claimed
+            return replace(best, expression=None)
+        width /= 10**12
 
 
 def _coordinate_terms(minimum: Minimum, optimiser: object, i: int) -> LogSum:
@@ -132,6 +140,11 @@ def determinant(question: Question) -> Finding:
     if question.single_draws and low > 0 and len(question.indices) > MAX_SAMPLES:  # the sign alone does not need d
         return Finding("", lower=Bound(ZERO, {"kind": "determinant"}, True))
     return Finding("" if low > 0 else "the mean of log |det A| is not positive", lower=Bound(low, {"kind": "determinant"}))
+
+
+def is_below(rival: Finding, best: Finding) -> bool:
+    """Whether the rival's value is certainly the smaller one."""
+    return bool(rival.upper and best.lower and rival.upper.value < best.lower.value)
 
 
 def exactly(terms: LogSum, proof: dict[str, object], width: Fraction) -> Finding:

@@ -46,7 +46,7 @@ def search(question: Question) -> tuple[Finding, str, list[Attempt]]:
         merged = _merge(best, finding)
         if merged != best:
             used = [*used, name] if not finding.reaches(question.width) else [name]
-            best = finding if finding.reaches(question.width) else merged
+            best = merged
         decided = best.reaches(question.width)
         tried.append(Attempt(name, "decides" if decided else finding.reason or _spelled(finding)))
         if decided:
@@ -64,7 +64,17 @@ def certified(subject: dict[str, Any], quantity: str, finding: Finding, method: 
     if not statements:
         return None
     certificate = seal(statements)
-    proved = tuple(check(certificate))
+    try:
+        proved = tuple(check(certificate))
+    except Rejected:
+        kept = [i for i, statement in enumerate(statements) if _accepted(statement)]
+        if not kept or len(kept) == len(statements):
+            raise
+        # One side is beyond the checker; the other stands.
+        lower_kept = any(statements[i][0]["relation"] in (">", ">=") for i in kept)
+        refused = "the trusted checker refused the other bound"
+        rest = Finding(refused, lower=finding.lower) if lower_kept else Finding(refused, upper=finding.upper)
+        return certified(subject, quantity, rest, method, tried)
     if finding.expression == "-oo":
         return Exact(method, finding.reason, None, None, proved, certificate, "-oo", tried=tuple(tried))
     lo, hi = finding.lower.value if finding.lower else None, finding.upper.value if finding.upper else None
@@ -73,12 +83,23 @@ def certified(subject: dict[str, Any], quantity: str, finding: Finding, method: 
     return Enclosure(method, finding.reason, lo, hi, proved, certificate, tried=tuple(tried))
 
 
+def _accepted(statement: tuple[dict[str, Any], dict[str, Any]]) -> bool:
+    try:
+        return bool(check(seal([statement])))
+    except Rejected:
+        return False
+
+
 def answered(subject: dict[str, Any], quantity: str, question: Question) -> tuple[Enclosure | None, str, list[Attempt]]:
     """(checked result or None, reason, what was tried) for a question."""
     finding, method, tried = search(question)
     try:
         return certified(subject, quantity, finding, method, tried), finding.reason, tried
     except (Rejected, RecursionError) as refusal:
+        if question.width is not None:  # the sign may still have a proof
+            result, _, tried = answered(subject, quantity, replace(question, width=None))
+            if result is not None:
+                return result, f"the trusted checker refused the proof of {method}: {refusal}", tried
         return None, f"the trusted checker refused the proof of {method}: {refusal}", tried
 
 
@@ -91,13 +112,12 @@ def _relations(finding: Finding) -> list[tuple[str, Bound]]:
 
 
 def _merge(best: Finding, new: Finding) -> Finding:
-    if new.expression is not None:
-        return new
     lower = max((b for b in (best.lower, new.lower) if b), key=lambda b: (b.value, b.strict), default=None)
     upper = min((b for b in (best.upper, new.upper) if b), key=lambda b: (b.value, not b.strict), default=None)
-    if (lower, upper) == (best.lower, best.upper):
+    expression = new.expression if new.expression is not None else best.expression
+    if (lower, upper, expression) == (best.lower, best.upper, best.expression):
         return best
-    return Finding(new.reason, lower, upper)
+    return Finding(new.reason, lower, upper, expression)
 
 
 def _spelled(finding: Finding) -> str:

@@ -56,5 +56,9 @@ def estimated_mu(minimum: MeasuredMinimum, optimiser: Optimiser) -> Estimate:
 
     kappa = np.linalg.eigvalsh(minimum.gram)
     kappa = kappa[kappa > 1e-12 * kappa[-1]]
-    value = float(np.log(np.abs(1 - as_float(optimiser.step_size) * kappa / minimum.size).max()))
+    with np.errstate(divide="ignore"):
+        value = float(np.log(np.abs(1 - as_float(optimiser.step_size) * kappa / minimum.size).max()))
+    if math.isinf(value):  # zero up to round-off
+        value = -30.0
+        return Estimate("floating-point eigenvalues", "mu is below this value", value, 10.0, 0.99)
     return Estimate("floating-point eigenvalues", "K is measured, not exact", value, 1e-9 * (1 + abs(value)), 1.0)

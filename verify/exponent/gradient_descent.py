@@ -69,29 +69,27 @@ class Spectrum:
         largest = (max(lo for lo, _ in roots), high)
         return (smallest[0] / self.scale, smallest[1] / self.scale), (largest[0] / self.scale, largest[1] / self.scale)
 
-    def radical(self, near: tuple[Fraction, Fraction]) -> str | None:
-        """The eigenvalue in the enclosure by radicals, if its minimal polynomial has degree 1 or 2."""
-        from flint import fmpz_poly
+    def radical(self, near: tuple[Fraction, Fraction], precision: int) -> str | None:
+        """The eigenvalue that the enclosure holds, by radicals, if it is certain that it is a root of an irreducible factor of degree 1 or 2.
 
-        candidates: list[tuple[Fraction, str]] = []
-        for factor, _ in fmpz_poly(list(self.coefficients)).factor()[1]:
-            c = [int(x) for x in factor.coeffs()]
-            if len(c) == 2:
-                root = Fraction(-c[0], c[1]) / self.scale
-                candidates += [(root, str(root))]
-            elif len(c) == 3:
-                centre, discriminant = Fraction(-c[1], 2 * c[2]) / self.scale, Fraction(c[1] ** 2 - 4 * c[0] * c[2], 4 * c[2] ** 2 * self.scale**2)
-                for sign in (1, -1):
-                    candidates += [(centre + sign * _sqrt(discriminant), f"{centre} {'+' if sign > 0 else '-'} sqrt({discriminant})")]
-        slack = near[1] - near[0] + Fraction(1, 10**12) * abs(near[1])
-        matches = [text for value, text in candidates if near[0] - slack <= value <= near[1] + slack]
-        return matches[0] if len(matches) == 1 else None
+        Every factor's roots are enclosed; if exactly one root of one factor meets `near`, it is the eigenvalue.
+        """
+        from flint import ctx, fmpz_poly
 
-
-def _sqrt(number: Fraction) -> Fraction:
-    """A rational within 1e-40 (relatively) of the square root."""
-    shift = 300
-    return Fraction(math.isqrt((number.numerator << 2 * shift) // number.denominator), 1 << shift)
+        matches: list[tuple[list[int], int]] = []
+        with ctx.workprec(precision):
+            for factor, _ in fmpz_poly(list(self.coefficients)).factor()[1]:
+                found: Any = factor.complex_roots()
+                balls = sorted(ends(root.real) for root, _ in found)
+                meeting = [k for k, (lo, hi) in enumerate(balls) if lo / self.scale <= near[1] and near[0] <= hi / self.scale]
+                matches += [([int(x) for x in factor.coeffs()], k) for k in meeting]
+        if len(matches) != 1 or len(matches[0][0]) > 3:
+            return None
+        c, which = matches[0]
+        if len(c) == 2:
+            return str(Fraction(-c[0], c[1]) / self.scale)
+        centre, discriminant = Fraction(-c[1], 2 * c[2]) / self.scale, Fraction(c[1] ** 2 - 4 * c[0] * c[2], 4 * c[2] ** 2 * self.scale**2)
+        return f"{centre} {'+' if which else '-'} sqrt({discriminant})"
 
 
 def gd_finding(minimum: Minimum, step_size: Fraction, width: Fraction | None) -> Finding:
@@ -117,7 +115,7 @@ def gd_finding(minimum: Minimum, step_size: Fraction, width: Fraction | None) ->
         low, high = max(lo for lo, _ in sides), max(hi for _, hi in sides)
         if low <= 0 or low <= 1 <= high:  # mu is finite and not zero, so a higher precision separates it
             continue
-        exact = _rational_side(spectrum, (smallest, largest), sides, t)
+        exact = _rational_side(spectrum, (smallest, largest), sides, t, precision)
         if exact is not None:
             return _exact_log(exact, target)
         rough = min(abs(_log_end(low, precision, False)), abs(_log_end(high, precision, True)))
@@ -127,7 +125,7 @@ def gd_finding(minimum: Minimum, step_size: Fraction, width: Fraction | None) ->
         if hi - lo <= fine / 2:
             lo, hi = outward(lo, hi, fine)
             winner = 0 if sides[0][1] > sides[1][1] else 1
-            kappa = spectrum.radical((smallest, largest)[winner]) if sides[1 - winner][1] < sides[winner][0] else None
+            kappa = spectrum.radical((smallest, largest)[winner], precision) if sides[1 - winner][1] < sides[winner][0] else None
             expression = f"log(Abs(1 - ({t})*({kappa})))" if kappa else None
             return Finding("", Bound(lo, {"kind": "gd", "radius": str(low)}), Bound(hi, {"kind": "gd", "radius": str(high)}), expression)
     return Finding(f"no enclosure of width {target} with {PRECISIONS[-1]} bits")
@@ -166,7 +164,7 @@ def gd_threshold(minimum: Minimum, width: Fraction) -> tuple[Fraction, Fraction,
     for precision in PRECISIONS:
         _, (low, high) = spectrum.extremes(precision)
         if low > 0 and (lo := 2 * minimum.size / high) and (hi := 2 * minimum.size / low) - lo <= width / 2:
-            kappa = spectrum.radical((low, high))
+            kappa = spectrum.radical((low, high), precision)
             if kappa is not None and "sqrt" not in kappa:
                 exact = 2 * minimum.size / Fraction(kappa)
                 return exact, exact, str(exact)
@@ -189,10 +187,12 @@ def _absolute(lo: Fraction, hi: Fraction) -> tuple[Fraction, Fraction]:
     return (-hi, -lo) if hi < 0 else (Fraction(0), max(-lo, hi))
 
 
-def _rational_side(spectrum: Spectrum, kappas: tuple[Any, Any], sides: list[tuple[Fraction, Fraction]], t: Fraction) -> Fraction | None:
+def _rational_side(
+    spectrum: Spectrum, kappas: tuple[Any, Any], sides: list[tuple[Fraction, Fraction]], t: Fraction, precision: int
+) -> Fraction | None:
     """|1 - t kappa| exactly, if the deciding eigenvalue is rational."""
     winner = 0 if sides[0][1] >= sides[1][1] else 1
-    text = spectrum.radical(kappas[winner])
+    text = spectrum.radical(kappas[winner], precision)
     if text is None or "sqrt" in text:
         return None
     value = abs(1 - t * Fraction(text))

@@ -61,11 +61,14 @@ def _one_side(family: MatrixFamily, upper: bool) -> Bound | None:
     if eigen is None or not math.isfinite(rho) or rho <= 0:
         return None
     for spread in (2e-7, 2e-6, 1e-4, 1e-2):
-        radius = Fraction(rho * (1 + spread if upper else 1 - spread)).limit_denominator(10**9)
+        radius = Fraction(f"{rho * (1 + spread if upper else 1 - spread):.12e}")
         if upper:
             one = np.array([float(i == j) for i, j in _pairs(family.dimension)])
-            solved = np.linalg.solve(float(radius) * np.eye(len(one)) - operator, one)
-            if not np.isfinite(solved).all():
+            try:
+                solved = np.linalg.solve(float(radius) * np.eye(len(one)) - operator, one)
+            except np.linalg.LinAlgError:
+                continue
+            if not np.isfinite(solved).all() or not solved.any():
                 continue
             s = _symmetric(solved, family.dimension)
             scale = 2.0 ** (45 - math.floor(math.log2(np.abs(s).max())))

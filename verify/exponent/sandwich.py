@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .question import Bound, Finding, Question
 
+MAX_STEPS = 64
+
 
 def planar(question: Question) -> Finding:
     """Two-sided bounds on lambda in two dimensions, searched in floating point and proved by cones with integer forms."""
@@ -11,6 +13,8 @@ def planar(question: Question) -> Finding:
         return Finding(f"the gradients span {question.rank} dimensions, not 2")
     if question.why_no_family:
         return Finding(question.why_no_family)
+    if len(question.family.matrices) > MAX_STEPS:
+        return Finding(f"{len(question.family.matrices)} different steps are too many for the search")
     from .planar import planar_sandwich
 
     result = planar_sandwich(question.family, width=question.width, time_limit=max(0.1, question.seconds_left), progress=question.progress)

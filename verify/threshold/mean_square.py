@@ -74,7 +74,11 @@ def _single(gram: np.ndarray, problem: Problem) -> float | None:
     for a in range(size):
         if kappa[a] > 0:
             s += kappa[a] * np.outer(v[:, a], v[:, a]) * ((v * (kappa / (kappa[a] + kappa))) @ v.T)
-    return float(1 / np.abs(np.linalg.eigvals(s / p)).max())
+    with np.errstate(all="ignore"):
+        scaled = s / p
+        if not np.isfinite(scaled).all():
+            return None
+        return float(1 / np.abs(np.linalg.eigvals(scaled)).max())
 
 
 def _dense(problem: Problem, scale: Fraction) -> float | None:

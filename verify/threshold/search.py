@@ -82,20 +82,26 @@ def threshold(
     minimum, optimiser = problem.exact
     if is_full_batch(optimiser, minimum.size):
         lo, hi, _ = gd_threshold(minimum, width)
-        certificate = _ends(*(problem.at(eta).lyapunov(estimate=False) for eta in (lo, hi))) if lo < hi else None
-        return Threshold(lo, hi, True, True, "gradient descent: 2N/kappa_max", certificate=certificate)
+        at_ends = [problem.at(eta).lyapunov(estimate=False) for eta in (lo, hi)]
+        certificate = _ends(*at_ends) if lo < hi else _certificate(at_ends[0])
+        proved = certificate is not None and (lo < hi or at_ends[0].sign is Sign.ZERO)
+        reason = "" if proved else "enclosed in ball arithmetic; the signs at the ends are beyond the trusted checker"
+        return Threshold(lo, hi, proved, True, "gradient descent: 2N/kappa_max", reason, certificate if proved else None)
     assert isinstance(optimiser, SGD)
     search = _Bisection(problem, width, time.monotonic() + time_limit, progress)
     if optimiser.batch == 1:
         edge = 2 / max(minimum.diagonal)  # E5: lambda < 0 below
-        if search.sign(edge) is Sign.ZERO:  # a component of equal norms: positive just above (E7)
-            return Threshold(edge, edge, True, True, "equal norms (E7)")
-        search.lo = edge
+        at_edge = search.sign(edge)
+        if at_edge is Sign.ZERO:  # a component of equal norms: positive just above (E7)
+            return Threshold(edge, edge, True, True, "equal norms (E7)", certificate=_certificate(search.result(edge)))
+        search.lo = edge if at_edge is Sign.NEGATIVE else edge * Fraction(999, 1000)
         bracketed = search.positive(critical_bracket(minimum, optimiser).upper[1])
     else:  # trace K bounds its largest eigenvalue, so every batch contracts below 2/trace K
         bracketed = search.expand(Fraction(999, 1000) * 2 / sum(minimum.diagonal, start=Fraction(0)))
     if bracketed:
         search.run()
+    else:  # simulate up to where every sample's own steps expand
+        search.hi = max(search.hi, 4 * optimiser.batch / min(k for k in minimum.diagonal if k))
     lo, hi = search.lo, search.hi
     if bracketed and (hi - lo <= width or minimum.rank <= 2):
         first = lo <= _mean_square_stable(problem, lo)
@@ -197,6 +203,10 @@ def _mean_square_stable(problem: Problem, eta: Fraction) -> Fraction:
     if isinstance(optimiser, SGD) and optimiser.batch == 1 and eta <= 2 / max(minimum.diagonal):
         return eta
     return eta if problem.at(eta).mean_square().sign is Sign.NEGATIVE else Fraction(0)
+
+
+def _certificate(result: Exponent) -> Certificate | None:
+    return result.certificate if isinstance(result, Enclosure) else None
 
 
 def _ends(at_lo: Exponent, at_hi: Exponent) -> Certificate | None:
