@@ -314,3 +314,30 @@ def test_a_family_of_isometries_has_exponent_zero(name: str) -> None:
 def test_a_shear_is_no_isometry() -> None:
     result = Problem.from_matrices([[[1, 1], [0, 1]]]).lyapunov(time_limit=2, estimate=False)
     assert result.sign.value == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("gram", "eta", "width"),
+    [
+        ([["1", "999999999/1000000000"], ["999999999/1000000000", "1"]], "3/2", "1e-3"),
+        ([["19/20", "19/2000"], ["19/2000", "5/4"]], "8/5", "1e-2"),
+        ([["1/4", "1/500"], ["1/500", "1/5"]], "1999999/250000", "1e-2"),
+    ],
+)
+def test_a_width_does_not_lose_a_proved_sign(gram: list[list[str]], eta: str, width: str) -> None:
+    problem = Problem.from_gram(gram, SGD(eta))
+    assert problem.lyapunov().sign.value == problem.lyapunov(width, time_limit=5).sign.value == "negative"
+
+
+def test_radicals_are_not_claimed_for_a_neighbouring_eigenvalue() -> None:
+    """The rational 4.481194304092015 is within 1e-15 of the largest root of an irreducible cubic, which is the larger one."""
+    near = [["4.481194304092015", "0", "0", "0"], ["0", "4", "1", "0"], ["0", "1", "2", "1"], ["0", "0", "1", "2"]]
+    found = Problem.from_gram(near, GradientDescent("1")).threshold("1e-40")
+    assert found.lo < found.hi
+    assert found.certificate is not None
+    assert Problem.from_gram(near, GradientDescent(found.hi)).mu().sign.value == "positive"  # type: ignore[union-attr]
+
+
+def test_near_ties_of_orthogonal_coordinates_name_the_larger_one() -> None:
+    result = Problem.from_gram([["1", "0"], ["0", "1.00000000000000000001"]], SGD("3")).lyapunov()
+    assert "200000000000000000003" in result.expression  # type: ignore[union-attr]

@@ -46,7 +46,7 @@ class MatrixFamily:
         dimension = len(exact[0])
         for s, matrix in enumerate(exact):
             if len(matrix) != dimension or len(matrix[0]) != dimension:
-                raise InputError(f"{name}[{s}] is {len(matrix)} x {len(matrix[0])}; every matrix must be {dimension} x {dimension} like a square {name}[0]")
+                raise InputError(f"{name}[{s}] is {len(matrix)} x {len(matrix[0])}; all matrices must be square and of one size")
         if len(weights) != len(exact):
             raise InputError(f"weights has {len(weights)} entries for {len(exact)} {name}; give one weight for each")
         exact_weights = [positive(weight, f"weights[{s}]") for s, weight in enumerate(weights)]

@@ -135,17 +135,17 @@ class MeasuredMinimum:
             raise InputError(f"gram has shape {k.shape}; a Gram matrix is square and not empty")
         if not np.isfinite(k).all():
             i, j = map(int, np.argwhere(~np.isfinite(k))[0])
-            raise InputError(f"gram[{i}][{j}] = {k[i, j]} is not finite")
+            raise InputError(f"gram[{i}][{j}] = {k[i, j]} is not finite; give finite numbers")
         asymmetry = float(np.abs(k - k.T).max())
         if asymmetry > 1e-6 * np.abs(k).max():
             i, j = map(int, np.unravel_index(np.abs(k - k.T).argmax(), k.shape))
-            raise InputError(f"gram is not symmetric: gram[{i}][{j}] = {k[i, j]!r} but gram[{j}][{i}] = {k[j, i]!r}")
+            raise InputError(f"gram is not symmetric: gram[{i}][{j}] = {k[i, j]} but gram[{j}][{i}] = {k[j, i]}; more than round-off, so make them equal")
         if not k.any():
             raise InputError("gram is zero: no sample has a gradient; give a nonzero Gram matrix")
         symmetric = (k + k.T) / 2
         if (np.diag(symmetric) < 0).any():
             i = int(np.argmin(np.diag(symmetric)))
-            raise InputError(f"gram[{i}][{i}] = {symmetric[i, i]!r} is negative; the diagonal of a Gram matrix is not")
+            raise InputError(f"gram[{i}][{i}] = {symmetric[i, i]} is negative; the diagonal of a Gram matrix is not")
         smallest, largest = np.linalg.eigvalsh(symmetric)[[0, -1]]
         if smallest < -1e-6 * largest:
             raise InputError(f"gram has the eigenvalue {smallest:.6g} (the largest is {largest:.6g}); a Gram matrix is positive semidefinite")
@@ -161,7 +161,11 @@ class MeasuredMinimum:
         step = positive(spacing, "rationalise")
         rounded = tuple(tuple(round(Fraction(float(x)) / step) * step for x in row) for row in self.gram)
         change = max(abs(Fraction(float(x)) - y) for row, new in zip(self.gram, rounded, strict=True) for x, y in zip(row, new, strict=True))
-        return Minimum.from_gram(rounded), change
+        try:
+            return Minimum.from_gram(rounded), change
+        except InputError as error:
+            advice = "rounding made a (nearly) singular K indefinite: give exact features, or add a small multiple of the identity"
+            raise InputError(f"rationalise = {step}: {error}; {advice}") from None
 
 
 def _scaled(rows: Matrix) -> tuple[list[list[int]], int]:

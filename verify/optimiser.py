@@ -66,6 +66,8 @@ Optimiser = GradientDescent | SGD
 
 def checked_for(optimiser: Optimiser, size: int) -> Optimiser:
     """The optimiser, if it fits N = `size` samples; else `InputError`."""
+    if not isinstance(optimiser, (GradientDescent, SGD)):
+        raise InputError(f"optimiser = {optimiser!r} is not an optimiser; write for example SGD(\"1/10\") or GradientDescent(\"1/10\")")
     if isinstance(optimiser, SGD):
         if optimiser.batch > size and not optimiser.replacement:
             raise InputError(f"batch = {optimiser.batch} is larger than the number of samples N = {size}; without replacement it is at most N")

@@ -17,7 +17,7 @@ from .exact import InputError, positive
 from .family import MatrixFamily
 from .minimum import MeasuredMinimum, Minimum
 from .optimiser import GradientDescent, Optimiser, checked_for, with_step_size
-from .result import Attempt, Enclosure, Exponent, Sign
+from .result import Attempt, Enclosure, Exponent, Sign, as_float
 
 if TYPE_CHECKING:
     from .report.analysis import Analysis
@@ -176,7 +176,7 @@ class Problem:
         if not estimate:
             return Enclosure("none", reason, None, None, tried=tuple(tried))
         family = self.family if self.matrices is not None else None
-        half_width = float(wanted) / 2 if wanted else None
+        half_width = as_float(wanted) / 2 if wanted else None
         limit = min(5.0, time_limit)
         try:
             return estimated(

@@ -345,6 +345,7 @@ class Subject:
 
     def block(self, samples: list[int]) -> Rows:
         need(len(samples) <= MAX_SAMPLES, f"more than {MAX_SAMPLES} samples in one family")
+        spend(10 * len(samples) ** 2)
         upper = {(i, j): self.k(i, j) for a, i in enumerate(samples) for j in samples[a:]}
         return [[upper[min(i, j), max(i, j)] for j in samples] for i in samples]
 
@@ -537,7 +538,7 @@ def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
         inside = set(component)
         need(not any(x for i in component for j, x in zip(case.samples, gram[i], strict=True) if j not in inside), "a component has an edge to the rest")
         covered |= inside
-        spend(10_000)
+        spend(10_000 + 10 * len(component) * len(case.samples))
         try:
             prove(Case(s, component), part["proof"], goal)
             proved = True
@@ -562,6 +563,7 @@ def prove_words(case: Case, proof: dict[str, Any], goal: Goal) -> None:
         for step, _ in word[1:]:
             a = times(a, step)
         square = times(times(q_inverse, transpose(a)), times(q, a))
+        spend(40 * n, n * max(p.denominator.bit_length() for _, p in word))
         terms.append((Fraction(math.prod(p for _, p in word)) / (2 * n), sum((square[i][i] for i in range(f.d)), start=Fraction(0))))
     goal.require(terms)
 

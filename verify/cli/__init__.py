@@ -15,11 +15,14 @@ from contextlib import suppress
 from ..exact import InputError
 from .parser import UsageError, build_parser
 
-DECIDED, UNDECIDED, BAD_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
+UNDECIDED, BAD_INPUT, INTERNAL, INTERRUPTED = 1, 2, 70, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    for name in ("stdout", "stderr"):  # closed by the caller (`>&-`)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (it lives as long as the process)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a terminal that cannot show a character gets a substitute, not an error
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]

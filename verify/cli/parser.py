@@ -45,7 +45,7 @@ def build_parser() -> Parser:
     problem = "problem file (.toml or .json), or a shipped example such as example:iris-pair"
     analyse = command("analyse", "show the exponents, thresholds and verdicts of a problem")
     analyse.add_argument("problem", nargs="?", default=None, metavar="PROBLEM", help=f"{problem} (default: example:iris-pair)")
-    analyse.add_argument("--figure", metavar="OUT.svg", help="draw lambda and mu against the step size (.svg, .png or .pdf)")
+    analyse.add_argument("--figure", metavar="OUT.svg", help="draw lambda and mu against the step size (SVG)")
     _searching(analyse, "width asked of the enclosure of lambda, such as 1e-9 (default: the sign)", 20)
 
     exponent = command("exponent", "prove the sign of mu and lambda, or enclose lambda")
@@ -54,7 +54,7 @@ def build_parser() -> Parser:
     exponent.add_argument("--small", action="store_true", help="look for a sign certificate of lambda that a person can check by hand (two dimensions)")
     _searching(exponent, "width asked of the enclosures, such as 1e-9 (default: the signs)", 20)
 
-    threshold = command("threshold", "find the first step size at which lambda changes sign (the problem's own step size is ignored)")
+    threshold = command("threshold", "bracket a sign change of lambda in the step size, the first where that is proved (the problem's own step size is ignored)")
     threshold.add_argument("problem", metavar="PROBLEM", help=problem)
     _searching(threshold, "width asked of the bracket (default: about 1e-6 of the step sizes concerned, and a wider bracket counts as found)", 60)
 

@@ -40,7 +40,7 @@ def small(problem: Problem, out: tuple[Path, Path] | None, arguments: Namespace)
         finding = Finding("", upper=bound) if relation == "<" else Finding("", lower=bound)
         lambda_ = certified(problem.subject, "lambda", finding, "planar forms, small (S5)", [])
     if found is None or lambda_ is None:
-        reason = f"no certificate with at most {MAX_CONES} cones and integers of {MAX_DIGITS} digits was found; try a longer --time-limit, or leave --small out"
+        reason = f"no certificate with at most {MAX_CONES} cones and integers of {MAX_DIGITS} digits was found; leave --small out"
         sections, lambda_ = [], Enclosure("none", reason, None, None)
     else:
         sections = small_sections(problem.family, *found)

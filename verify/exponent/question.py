@@ -44,10 +44,10 @@ class Finding:
         return bool(below or above)
 
     def reaches(self, width: Fraction | None) -> bool:
-        """Whether the goal is met: the sign (width None), or a two-sided enclosure of that width (an exact -infinity is one)."""
+        """Whether the goal is met: the sign (width None), or the sign and an enclosure of that width (an exact -infinity is one)."""
         if width is None or self.expression == "-oo":
             return self.decides_sign
-        return bool(self.lower and self.upper and self.upper.value - self.lower.value <= width)
+        return bool(self.decides_sign and self.lower and self.upper and self.upper.value - self.lower.value <= width)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .question import Bound, Finding, Question
 
 MAX_STEPS = 64
@@ -19,4 +21,7 @@ def planar(question: Question) -> Finding:
 
     result = planar_sandwich(question.family, width=question.width, time_limit=max(0.1, question.seconds_left), progress=question.progress)
     lower, upper = (Bound(side.value, side.proof) if side else None for side in (result.lower, result.upper))
-    return Finding(result.reason, lower, upper)
+    finding = Finding(result.reason, lower, upper)
+    if question.width is not None and not finding.decides_sign and question.seconds_left > 0 and not result.reason:
+        return planar(replace(question, width=None))  # zero lies inside an enclosure of that width: the sign needs a finer one
+    return finding

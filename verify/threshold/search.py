@@ -99,6 +99,8 @@ def threshold(
     else:  # trace K bounds its largest eigenvalue, so every batch contracts below 2/trace K
         bracketed = search.expand(Fraction(999, 1000) * 2 / sum(minimum.diagonal, start=Fraction(0)))
     if bracketed:
+        if minimum.rank <= 2:
+            search.probe()
         search.run()
     else:  # simulate up to where every sample's own steps expand
         search.hi = max(search.hi, 4 * optimiser.batch / min(k for k in minimum.diagonal if k))
@@ -144,6 +146,14 @@ class _Bisection:
             if time.monotonic() > self.deadline:
                 break
         return False
+
+    def probe(self) -> None:
+        """Move the upper end to the first positive sign among 15 step sizes from the left, so that a first sign change is not jumped over."""
+        lo, hi = self.lo, self.hi
+        for k in range(1, 16):
+            eta = lo + (hi - lo) * Fraction(k, 16)
+            if time.monotonic() > self.deadline or (self._test(eta) and self.hi < hi):
+                return
 
     def expand(self, start: Fraction) -> bool:
         """Batches: from a step size at which every batch contracts, double to a certified positive sign; False if there is none."""

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from ...family import MatrixFamily
+from ...result import as_float
 
 __all__ = ["PlanarBound", "PlanarResult", "planar_sandwich", "small_sign_certificate"]
 
@@ -57,7 +58,7 @@ def planar_sandwich(
     outcome = Outcome()
     if family.dimension != 2 or not family.matrices:
         return PlanarResult(None, None, math.nan, "the planar search needs 2 x 2 matrices and a step other than the identity", 0, 0)
-    search = Search(family, None if width is None else float(width), sides, time.monotonic() + time_limit, progress, outcome)
+    search = Search(family, None if width is None else min(as_float(width), 1e300), sides, time.monotonic() + time_limit, progress, outcome)
     reason = ""
     with np.errstate(all="ignore"):
         try:
