@@ -54,7 +54,7 @@ def build_parser() -> Parser:
     exponent.add_argument("--small", action="store_true", help="look for a sign certificate of lambda that a person can check by hand (two dimensions)")
     _searching(exponent, "width asked of the enclosures, such as 1e-9 (default: the signs)", 20)
 
-    threshold = command("threshold", "bracket a sign change of lambda in the step size, the first where that is proved (the problem's own step size is ignored)")
+    threshold = command("threshold", "bracket a sign change of lambda, the first where that is proved (the problem's own step size is ignored)")
     threshold.add_argument("problem", metavar="PROBLEM", help=problem)
     _searching(threshold, "width asked of the bracket (default: about 1e-6 of the step sizes concerned, and a wider bracket counts as found)", 60)
 
