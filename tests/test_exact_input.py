@@ -32,8 +32,9 @@ def test_exact_spellings(value: Any, expected: Fraction) -> None:
     ("value", "words"),
     [
         (0.1, ["x = 0.1", "float", '"0.1"']), (np.float32(0.5), ["float", '"0.5"']), (float("nan"), ["not a finite number"]), (True, ["truth value"]),
-        ("abc", ["'abc'", "not a number"]), ("1/0", ["divides by zero"]), ("1e999999999", ["1000 digits"]), pytest.param("9" * 5000, ["1000 digits"], id="long text"), (None, ["None"]),
-        ("\u0661", ["not a number"]), (sympy.sqrt(2), ["not a rational"]), (1j, ["not a rational"]), ("", ["not a number"]), pytest.param(10**2000, ["1900 digits"], id="long integer"),
+        ("abc", ["'abc'", "not a number"]), ("1/0", ["divides by zero"]), ("1e999999999", ["1000 digits"]), (None, ["None"]),
+        ("\u0661", ["not a number"]), (sympy.sqrt(2), ["not a rational"]), (1j, ["not a rational"]), ("", ["not a number"]),
+        pytest.param("9" * 5000, ["1000 digits"], id="long text"), pytest.param(10**2000, ["1900 digits"], id="long integer"),
     ],
 )  # fmt: skip
 def test_refusals_teach(value: Any, words: list[str]) -> None:
