@@ -119,7 +119,7 @@ def batches(optimiser: Optimiser, size: int, samples: Sequence[int]) -> Iterator
     b, outside, p = optimiser.batch, size - len(samples), probabilities(optimiser, size)
     spare = (b if outside else 0) if optimiser.replacement else outside
     rest = 1 - sum(p[i] for i in samples)
-    for m in _multiplicities(len(samples), b, b if optimiser.replacement else 1, spare):
+    for m in multiplicities(len(samples), b, b if optimiser.replacement else 1, spare):
         left = b - sum(m)
         if optimiser.replacement or b == 1:
             ways = math.factorial(b) // math.prod(map(math.factorial, m)) // math.factorial(left)
@@ -128,13 +128,13 @@ def batches(optimiser: Optimiser, size: int, samples: Sequence[int]) -> Iterator
             yield m, Fraction(math.comb(outside, left), math.comb(size, b))
 
 
-def _multiplicities(length: int, total: int, cap: int, spare: int) -> Iterator[tuple[int, ...]]:
+def multiplicities(length: int, total: int, cap: int, spare: int) -> Iterator[tuple[int, ...]]:
     """Vectors with entries in 0..cap and sum in total - spare .. total, descending."""
     if length == 0:
         yield ()
         return
     for first in range(min(cap, total), max(0, total - spare - cap * (length - 1)) - 1, -1):
-        for rest in _multiplicities(length - 1, total - first, cap, spare):
+        for rest in multiplicities(length - 1, total - first, cap, spare):
             yield (first, *rest)
 
 

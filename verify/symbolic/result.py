@@ -1,0 +1,155 @@
+"""What the symbolic layer answers: `Exact` with its derivation, or `Unsolved` with every rule's reason.
+
+Units are nats per step; log 0 is -infinity throughout, so an expression that takes the logarithm of 0 at some parameters means -oo there.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from ..result import Attempt, Exponent, interval
+from .algebra import is_zero
+from .problem import SymbolicProblem, assigned
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a derivation: the fact that it uses (a number of theorems/THEORY.md), what it says here, and expressions that vanish identically."""
+
+    fact: str
+    text: str
+    identities: tuple[Any, ...] = ()
+
+    @property
+    def proved(self) -> bool:
+        """Whether every identity simplifies to zero."""
+        return all(is_zero(identity) for identity in self.identities)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A closed form of `quantity` ("lambda", "mu", ...): valid under the assumptions of the problem and `conditions`, proved by `derivation`."""
+
+    quantity: str
+    expression: Any
+    conditions: tuple[Any, ...]
+    derivation: tuple[Step, ...]
+    rule: str = ""
+    problem: SymbolicProblem | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every identity of the derivation simplifies to zero, and there is a derivation."""
+        return bool(self.derivation) and all(step.proved for step in self.derivation)
+
+    def at(self, values: Mapping[Any, Any]) -> Any:
+        """The expression with exact values for symbols; log 0 = -oo. Raises `InputError` for values that contradict the assumptions."""
+        known = self.problem.symbols if self.problem is not None else self.expression.free_symbols
+        from .assumptions import NOTHING
+
+        exact = assigned(known, values, self.problem.assumptions if self.problem is not None else NOTHING)
+        return substituted(self.expression, exact)
+
+    def enclosure(self, values: Mapping[Any, Any] | None = None, digits: int = 20) -> tuple[Fraction | None, Fraction | None]:
+        """Rational bounds of the value at exact parameters, proved in ball arithmetic, `digits` correct decimals; (None, None) for -infinity."""
+        from .evaluate import enclose
+
+        return enclose(self.at(values or {}), digits)
+
+    def certified(self, values: Mapping[Any, Any] | None = None, **options: Any) -> Exponent | None:
+        """The numeric engine's answer with a certificate that the trusted checker accepts; None where the parameters are not rational (use `enclosure`)."""
+        problem = self.problem.at(values or {}).rational() if self.problem is not None else None
+        if problem is None:
+            return None
+        return problem.mu(options.get("width")) if self.quantity == "mu" else problem.lyapunov(**options)
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys: expression, conditions, rule, derivation (fact, text, identities)."""
+        return {
+            "expression": str(self.expression),
+            "conditions": [str(condition) for condition in self.conditions],
+            "rule": self.rule,
+            "derivation": [{"fact": s.fact, "text": s.text, "identities": [f"{identity} = 0" for identity in s.identities]} for s in self.derivation],
+        }
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        name = {"lambda": r"\lambda", "mu": r"\mu"}.get(self.quantity, sympy.latex(sympy.Symbol(self.quantity)))
+        return f"{name} = {sympy.latex(self.expression)}"
+
+    def __str__(self) -> str:
+        return f"{self.quantity} = {self.expression}"
+
+    def with_problem(self, problem: SymbolicProblem) -> Exact:
+        """The same, tied to its problem."""
+        return replace(self, problem=problem)
+
+
+@dataclass(frozen=True)
+class Unsolved:
+    """No rule applies: what every rule said, and for rational problems what the numeric engine encloses instead."""
+
+    quantity: str
+    tried: tuple[Attempt, ...]
+    enclosure: Exponent | None = None
+
+    @property
+    def reason(self) -> str:
+        """Every rule and why it does not apply."""
+        return "no closed form is known here: " + "; ".join(f"{attempt.method}: {attempt.outcome}" for attempt in self.tried)
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys: expression (null), reason, tried, enclosure (as in `exponent`, or null)."""
+        tried = [{"rule": attempt.method, "reason": attempt.outcome} for attempt in self.tried]
+        return {"expression": None, "reason": self.reason, "tried": tried, "enclosure": None if self.enclosure is None else self.enclosure.to_json()}
+
+    def __str__(self) -> str:
+        found = "" if self.enclosure is None else f"; enclosed instead: {self.enclosure}"
+        return f"{self.quantity}: no closed form is known here{found}"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(str(self))}</code>"
+
+
+@dataclass(frozen=True)
+class ClosedForms:
+    """Both exponents of a problem; mu is None where there is no gradient descent to speak of (bare matrices)."""
+
+    mu: Exact | Unsolved | None
+    lambda_: Exact | Unsolved
+
+    def to_json(self) -> dict[str, Any]:
+        """{"mu": ..., "lambda": ...}."""
+        return {"mu": None if self.mu is None else self.mu.to_json(), "lambda": self.lambda_.to_json()}
+
+
+class ExtendedLog(sympy.Function):  # type: ignore[misc]
+    """log with log 0 = -oo, where SymPy has the complex infinity."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        if x.is_number:
+            return sympy.S.NegativeInfinity if is_zero(x) else sympy.log(x)
+        return None
+
+
+def substituted(expression: Any, values: Mapping[Any, Any]) -> Any:
+    """The expression at exact values, with log 0 = -oo."""
+    found = expression.replace(sympy.log, ExtendedLog).subs(values, simultaneous=True)
+    return found.replace(ExtendedLog, sympy.log) if found.has(ExtendedLog) else found
+
+
+def shown_enclosure(ends: tuple[Fraction | None, Fraction | None]) -> str:
+    """The enclosure in decimals, rounded outwards."""
+    return "-infinity" if ends == (None, None) else interval(*ends)

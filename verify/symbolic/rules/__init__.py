@@ -1,0 +1,11 @@
+"""The rules, one file each. A rule takes a `Case` and returns an `Exact` with its derivation, or raises `Refused` with the reason.
+
+To add one: write a file with a function decorated by `@rule(...)` and import it below, cheap and decisive ones first.
+"""
+
+from __future__ import annotations
+
+from .registry import LAMBDA, MU, Rule, rule
+from . import one_dimension
+
+__all__ = ["LAMBDA", "MU", "Rule", "one_dimension", "rule"]
