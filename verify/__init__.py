@@ -8,6 +8,8 @@
 Heavy parts are imported when they are first asked for.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .certificate import Rejected, check, write_certificate
 from .exact import InputError
 from .minimum import MeasuredMinimum, Minimum
@@ -15,6 +17,9 @@ from .optimiser import SGD, GradientDescent
 from .problem import Exponents, Problem
 from .problem_file import load_problem
 from .result import Enclosure, Estimate, Exact, Exponent, Sign
+
+if TYPE_CHECKING:
+    from .symbolic import SymbolicProblem, closed_form, load_symbolic_problem
 
 __version__ = "0.1.0"
 
@@ -32,7 +37,21 @@ __all__ = [
     "Problem",
     "Rejected",
     "Sign",
+    "SymbolicProblem",
     "check",
+    "closed_form",
     "load_problem",
+    "load_symbolic_problem",
     "write_certificate",
 ]
+
+_LAZY = {"SymbolicProblem": "symbolic", "closed_form": "symbolic", "load_symbolic_problem": "symbolic"}
+
+
+def __getattr__(name: str) -> Any:
+    """SymPy takes half a second to import: the symbolic layer is loaded on first use."""
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,14 +60,19 @@ def load_problem(path: str | Path) -> Problem:
 
     Raises `InputError` (file, key, value, what is violated, what to do).
     """
-    folder, file = _located(path)
-    shown = str(path)
     try:
-        tree = _parsed(_read(file, ""), file.name)
-        _refuse_floats(tree, "")
-        return _built(tree, folder, shown if shown.startswith(EXAMPLE) else Path(shown).name)
+        tree, folder, name = read_tree(path)
+        return _built(tree, folder, name)
     except InputError as error:
-        raise InputError(f"{shown}: {error}") from None
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_tree(path: str | Path) -> tuple[dict[str, Any], Traversable, str]:
+    """(content without floats, folder that its paths are relative to, name of the problem) of a problem file."""
+    folder, file = _located(path)
+    tree = _parsed(_read(file, ""), file.name)
+    _refuse_floats(tree, "")
+    return tree, folder, str(path) if str(path).startswith(EXAMPLE) else Path(path).name
 
 
 def examples() -> tuple[str, ...]:
@@ -163,13 +168,13 @@ def _built(tree: dict[str, Any], folder: Traversable, name: str) -> Problem:
     if len(sources) > 1:
         raise InputError(f"{' and '.join(sources)} are both given; keep one source of the problem")
     known = sources[0:1] + list(KEYS[sources[0]] if sources else dict.fromkeys((*KEYS, *(k for keys in KEYS.values() for k in keys))))
-    _refuse_unknown(tree, known, f"beside {sources[0]}" if sources else "in a problem file")
+    refuse_unknown(tree, known, f"beside {sources[0]}" if sources else "in a problem file")
     if not sources:
         raise InputError(f"no source of the problem is given; write one of {', '.join(KEYS)}")
     return _BUILDERS[sources[0]](tree, folder, name)
 
 
-def _refuse_unknown(table: dict[str, Any], known: list[str], where: str, prefix: str = "") -> None:
+def refuse_unknown(table: dict[str, Any], known: list[str], where: str, prefix: str = "") -> None:
     for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.6)
@@ -185,14 +190,14 @@ def _optimiser(tree: dict[str, Any]) -> Optimiser:
     if not isinstance(table, dict):
         raise InputError(f"optimiser = {table!r} is not a table; write kind = \"sgd\" and step_size = \"1/10\" in it")
     every = list(dict.fromkeys(key for keys in OPTIMISER_KEYS.values() for key in keys))
-    _refuse_unknown(table, every, "of an optimiser", "optimiser.")
+    refuse_unknown(table, every, "of an optimiser", "optimiser.")
     for key, example in (("kind", "\"sgd\" or \"gd\""), ("step_size", "\"1/10\"")):
         if key not in table:
             raise InputError(f"optimiser.{key} is missing; write for example {key} = {example}")
     kind = table["kind"]
     if not isinstance(kind, str) or kind not in OPTIMISER_KEYS:
         raise InputError(f"optimiser.kind = {kind!r} is not known; write \"sgd\" or \"gd\"")
-    _refuse_unknown(table, list(OPTIMISER_KEYS[kind]), f"of a {kind} optimiser", "optimiser.")
+    refuse_unknown(table, list(OPTIMISER_KEYS[kind]), f"of a {kind} optimiser", "optimiser.")
     step_size = positive(table["step_size"], "optimiser.step_size")
     if kind == "gd":
         if "weights" in tree:

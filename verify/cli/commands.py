@@ -110,6 +110,13 @@ def threshold(arguments: Namespace) -> int:
     return 0 if arguments.width is None or found.width <= arguments.width else 1
 
 
+def closed_form(arguments: Namespace) -> int:
+    """Formulas."""
+    from .formulas import formulas
+
+    return formulas(arguments)
+
+
 def recheck(arguments: Namespace) -> int:
     """What a certificate proves, according to the trusted checker."""
     from ..certificate.check import MAX_BYTES, Rejected, check, read

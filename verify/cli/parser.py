@@ -39,7 +39,7 @@ def build_parser() -> Parser:
     def command(name: str, help: str) -> Parser:
         sub: Parser = subparsers.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", epilog=EXIT_CODES, allow_abbrev=False)
         sub.add_argument("--json", action="store_true", help="print JSON with stable keys")
-        sub.set_defaults(run=getattr(commands, name))
+        sub.set_defaults(run=getattr(commands, name.replace("-", "_")))
         return sub
 
     problem = "problem file (.toml or .json), or a shipped example such as example:iris-pair"
@@ -57,6 +57,15 @@ def build_parser() -> Parser:
     threshold = command("threshold", "bracket a sign change of lambda, the first where that is proved (the problem's own step size is ignored)")
     threshold.add_argument("problem", metavar="PROBLEM", help=problem)
     _searching(threshold, "width asked of the bracket (default: about 1e-6 of the step sizes concerned, and a wider bracket counts as found)", 60)
+
+    closed = command("closed-form", "derive formulas for mu and lambda, with symbols where the problem file declares them")
+    closed.add_argument("problem", metavar="PROBLEM", help=f"{problem}; entries may be expressions in declared symbols")
+    closed.add_argument("--latex", action="store_true", help="print the formulas in LaTeX")
+    closed.add_argument("--thresholds", action="store_true", help="also the step sizes at which mu and the mean square change sign, where a formula is known")
+    closed.add_argument("--expansions", action="store_true", help="also lambda for small and for large step sizes, with explicit remainders")
+    closed.add_argument("--at", metavar="NAME=VALUE", action="append", default=[], help="exact value for a symbol, such as eta=1/2 (repeat it for several)")
+    closed.add_argument("--digits", metavar="N", type=_count, default=15, help="decimals of values at exact parameters (default: 15)")
+    closed.add_argument("--certificate", metavar="OUT.json", help="write a certificate of lambda at rational parameters")
 
     recheck = command("recheck", "check a certificate with the trusted checker")
     recheck.add_argument("certificate", metavar="CERT.json", help="certificate file")

@@ -9,8 +9,32 @@
 
 from __future__ import annotations
 
+from .case import Refused
 from .closed_form import closed_form
+from .expansion import Bracket, Expansion, large_steps, small_step_bracket, small_steps
+from .mean_square import mean_square_threshold
 from .problem import Descent, Population, SymbolicProblem
+from .problem_file import load_symbolic_problem
 from .result import ClosedForms, Exact, Step, Unsolved
+from .rules.mu import gd_threshold, mu_sign_conditions
 
-__all__ = ["ClosedForms", "Descent", "Exact", "Population", "Step", "SymbolicProblem", "Unsolved", "closed_form"]
+__all__ = [
+    "Bracket",
+    "ClosedForms",
+    "Descent",
+    "Exact",
+    "Expansion",
+    "Population",
+    "Refused",
+    "Step",
+    "SymbolicProblem",
+    "Unsolved",
+    "closed_form",
+    "gd_threshold",
+    "large_steps",
+    "load_symbolic_problem",
+    "mean_square_threshold",
+    "mu_sign_conditions",
+    "small_step_bracket",
+    "small_steps",
+]

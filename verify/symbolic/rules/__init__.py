@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from .registry import LAMBDA, MU, Rule, rule
 from . import one_dimension
+from . import heavy_ball, mu, weight_decay
 
-__all__ = ["LAMBDA", "MU", "Rule", "one_dimension", "rule"]
+__all__ = ["LAMBDA", "MU", "Rule", "heavy_ball", "mu", "one_dimension", "rule", "weight_decay"]
