@@ -175,7 +175,7 @@ FALSE: dict[str, tuple[Any, Any]] = {
     "gd: radius too small": (claim(MU_PAIR, "<", 0, "mu"), kind("gd", radius="6/10")),
     "gd: negative radius": (claim(MU_PAIR, "<", 0, "mu"), kind("gd", radius="-1/2")),
     "gd: radius too large for a lower bound": (claim(gd(PAIR, "3"), ">", 0, "mu"), kind("gd", radius="3")),
-    "gd: ms": (claim(MU_PAIR, "<", 0, "ms"), kind("gd", radius="61/100")),
+    "gd: ms of single draws": (claim(sgd(PAIR, "1/2"), "<", 0, "ms"), kind("gd", radius="1")),
     "gd: zero eigenvalues are not counted": (claim(gd([[1, 1], [1, 1]], "1"), ">=", 0, "mu"), kind("gd", radius="1")),
     "gd: zero eigenvalues of X X^T are not counted": (claim(featured([["1"], ["1"]], "1"), ">=", 0, "mu"), kind("gd", radius="1")),
     "gd: bare matrices": (claim(bare([[["1/2"]]]), "<"), kind("gd", radius="1/2")),
@@ -816,6 +816,35 @@ def dominant(size: int, digits: int) -> list[list[int]]:
     """A positive definite matrix with large entries."""
     whole = 10**digits
     return [[size * whole + i if i == j else (7 ** (i + j) * whole // 3 ** (2 * i + 2 * j + 1)) % whole for j in range(size)] for i in range(size)]
+
+
+def long_fraction(seed: int) -> str:
+    """A fraction of unrelated numerators and denominators of 1990 digits."""
+    return f"{7**2200 % 10**1990 + seed}/{3**4100 % 10**1990 + 2 * seed}"
+
+
+LONG = [long_fraction(seed) for seed in range(200)]
+# Sums over unrelated denominators would outgrow what each addition is charged: they are refused by the size of their common denominator.
+OUTGROWING: dict[str, tuple[Any, Any]] = {
+    "a long row": (claim(featured([LONG], "1"), "<"), kind("nonexpansive")),
+    "a long column": (claim({"optimiser": "gd", "features": [[x] for x in LONG], "step_size": "1"}, "<", 0, "mu"), kind("gd", radius="1")),
+    "many multipliers": (
+        claim(bare([[[k + 2]] for k in range(200)]), "<", 10**5),
+        kind("linear-cones", cones=[[["1"]]], forms=[["1"]], trees=[[["=", *[0] * 200, *LONG]]]),
+    ),
+    "a product": (
+        claim(bare([[LONG[i : i + 14] for i in range(14)]]), "<"),
+        kind("words", length=1, norm=[[str(int(i == j)) for j in range(14)] for i in range(14)]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(OUTGROWING))
+def test_sums_that_outgrow_their_charge_are_refused_quickly(name: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(Rejected, match="common denominator"):
+        check(sealed(*OUTGROWING[name]))
+    assert time.monotonic() - start < 10
 
 
 HEAVY: dict[str, tuple[Any, Any]] = {

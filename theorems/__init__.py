@@ -1,24 +1,45 @@
-"""The theorems as objects: `get("T2").conclude(facts)` says what follows for a case, and from which hypotheses. THEORY.md has the mathematics."""
+"""Statements as data, put to work: `check("T3", problem)`, `falsify("F-jsr")`, `get("T2")`. THEORY.md has the mathematics.
+
+    >>> import theorems, verify
+    >>> problem = verify.Problem.from_gram([["1", "2"], ["2", "5"]], verify.SGD("1/2"))
+    >>> theorems.check("F-mean-square", problem).verdict
+    'refuted'
+"""
 
 from __future__ import annotations
 
+from .case import Case
+from .checking import Checked, certify, check
+from .conclusion import Conclusion, Examined, Facts
 from .facts import facts_of
-from .linear_stability import T1, T2, T3
-from .statement import Conclusion, Examined, Fact, Facts, Hypothesis, Statement
+from .falsification import Counterexample, NotFound, falsify
+from .registry import UnknownId, get, ids, statements
+from .statement import Condition, Fact, Instance, Relation, Statement, Variable, related
+from .survey import Survey, survey
 
-_ALL = {statement.id: statement for statement in (T1, T2, T3)}
-
-
-def get(id: str) -> Statement:
-    """The statement with this id, such as "T2". Raises `KeyError` that lists the ids there are."""
-    if id not in _ALL:
-        raise KeyError(f"no statement has the id {id!r}; there are {', '.join(_ALL)}")
-    return _ALL[id]
-
-
-def ids() -> tuple[str, ...]:
-    """All ids, in order."""
-    return tuple(_ALL)
-
-
-__all__ = ["Conclusion", "Examined", "Fact", "Facts", "Hypothesis", "Statement", "facts_of", "get", "ids"]
+__all__ = [
+    "Case",
+    "Checked",
+    "Conclusion",
+    "Condition",
+    "Counterexample",
+    "Examined",
+    "Fact",
+    "Facts",
+    "Instance",
+    "NotFound",
+    "Relation",
+    "Statement",
+    "Survey",
+    "UnknownId",
+    "Variable",
+    "certify",
+    "check",
+    "facts_of",
+    "falsify",
+    "get",
+    "ids",
+    "related",
+    "statements",
+    "survey",
+]

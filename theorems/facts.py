@@ -8,25 +8,32 @@ from verify.exact import InputError
 from verify.minimum import Minimum
 from verify.optimiser import Optimiser, is_full_batch, matrix_family, probabilities
 
-from .statement import Fact, Facts, Sign
+from .conclusion import Facts, Sign
+from .statement import Fact
 
 
-def facts_of(minimum: Minimum, optimiser: Optimiser, *, mu_sign: Sign = "undecided", lambda_sign: Sign = "undecided") -> Facts:
-    """Hypotheses of T1-T3 for this case. The signs are those that a certificate proves; a full batch counts as gradient descent (E2)."""
+def facts_of(
+    minimum: Minimum, optimiser: Optimiser, *, mu_sign: Sign = "undecided", lambda_sign: Sign = "undecided", linear: bool | None = None
+) -> Facts:
+    """Hypotheses of T1-T3 for this case. The signs are those that a certificate proves; a full batch counts as gradient descent (E2).
+
+    `linear` None: the model is known to be linear if its features are given. True: it is the linear model with this Gram matrix.
+    """
     full = is_full_batch(optimiser, minimum.size)
     batch = minimum.size if full else int(getattr(optimiser, "batch", 1))
     determinants = _determinants(minimum, optimiser)
-    linear = minimum.features is not None
+    why = "features are given" if minimum.features is not None else "the linear model with this Gram matrix"
+    assumed, linear = bool(linear), minimum.features is not None if linear is None else linear
     chances = probabilities(optimiser, minimum.size)
     return Facts(
         optimiser="gd" if full else "sgd",
         smooth=Fact(True, "a linear model is smooth") if linear else Fact(None, "only the Gram matrix of the model is given"),
-        gradients_independent=_independent(minimum),
+        gradients_independent=_independent(minimum, linear),
         steps_nonsingular=_nonsingular(determinants, linear),
         regular_steps=_regular(determinants),
         connected=_connected(minimum),
-        linear_model=Fact(True, "features are given") if linear else Fact(None, "only the Gram matrix of the model is given"),
-        solvable=_solvable(minimum),
+        linear_model=Fact(True, why) if linear else Fact(None, "only the Gram matrix of the model is given"),
+        solvable=_solvable(minimum, linear, assumed),
         batch=batch,
         uniform=len(set(chances)) == 1,
         mu_sign=mu_sign,
@@ -44,8 +51,8 @@ def _determinants(minimum: Minimum, optimiser: Optimiser) -> dict[str, Fraction]
         return str(error)
 
 
-def _independent(minimum: Minimum) -> Fact:
-    scope = "" if minimum.features is not None else "; at the other minima it is assumed"
+def _independent(minimum: Minimum, linear: bool) -> Fact:
+    scope = "" if linear else "; at the other minima it is assumed"
     if minimum.independent:
         return Fact(True, f"K is positive definite{scope}")
     return Fact(False, f"K has rank {minimum.rank} < N = {minimum.size}")
@@ -75,9 +82,9 @@ def _connected(minimum: Minimum) -> Fact:
     return Fact(True, "the graph of K is connected") if count == 1 else Fact(False, f"the graph of K has {count} components")
 
 
-def _solvable(minimum: Minimum) -> Fact:
+def _solvable(minimum: Minimum, linear: bool, assumed: bool) -> Fact:
     if minimum.independent:
-        return Fact(True, "independent gradients interpolate any labels") if minimum.features is not None else Fact(None, "no labels are given")
+        return Fact(True, "independent gradients interpolate any labels") if linear else Fact(None, "no labels are given")
     if minimum.solvable is None:
-        return Fact(None, "no labels are given")
+        return Fact(True, "without labels the case is an interpolating minimum") if assumed else Fact(None, "no labels are given")
     return Fact(minimum.solvable, "X w = labels has a solution" if minimum.solvable else "X w = labels has no solution")

@@ -1,34 +1,57 @@
-"""T1, T2 (Chemnitz and Engel 2025) and T3 (linear models): what the sign of the exponent says about convergence. Proofs: THEORY.md."""
+"""T1, T2, T2' (Chemnitz and Engel 2025) and T3 (linear models): what the sign of the exponent says about convergence. Proofs: THEORY.md.
+
+`conclude` says what follows from known facts. `check` tests the statements on linear models: a certified sign on one side, simulation on the other. For a
+linear model with lambda < 0 the limit exists almost surely and its law has full support on M, so w* is in the support; if lambda > 0 and the minimum is
+regular the iterates leave almost surely, so there is no limit and the support is empty.
+"""
 
 from __future__ import annotations
 
-from .statement import Conclusion, Evidence, Examined, Facts, Hypothesis, Statement, Verdict, examine
+from .case import Case
+from .conclusion import Conclusion, Examined, Facts, Verdict, examine
+from .domains import anywhere, stable
+from .sources import BOUGEROL_PICARD, CHEMNITZ_ENGEL, FURSTENBERG_KIFER, THEORY
+from .statement import Condition, Evidence, Fact, Statement, Variable, both, related
 
-CHEMNITZ_ENGEL = (
-    "D. Chemnitz, M. Engel, Characterizing Dynamical Stability of Stochastic Gradient Descent in Overparameterized Learning, "
-    "JMLR 26(134):1-46, 2025, arXiv:2407.20209"
-)
-BOUGEROL_PICARD = "P. Bougerol, N. Picard, Strict stationarity of generalized autoregressive processes, Ann. Probab. 20, 1992, Lemma 3.4"
-FURSTENBERG_KIFER = "H. Furstenberg, Y. Kifer, Random matrix products and measures on projective spaces, Israel J. Math. 46, 1983"
 
-H1 = Hypothesis("H1 smoothness", "smooth")
-H2 = Hypothesis("H2 rank", "gradients_independent")
-H3 = Hypothesis("H3 non-singular steps", "steps_nonsingular")
-R1 = Hypothesis("R1 c_i not in {1, 2}", "regular_steps")
-R2 = Hypothesis("R2 connected graph", "connected")
-LINEAR = Hypothesis("linear model", "linear_model")
-SOLVABLE = Hypothesis("solvable", "solvable")
+def of_facts(name: str, fact: str, gradient_descent: bool = False) -> Condition:
+    """A hypothesis that is a field of `Facts`, for the optimiser of the case or for gradient descent at its step size."""
 
-T1_HYPOTHESES = (H1, H2, H3)
+    def test(case: Case) -> Fact:
+        found: Fact = getattr((case.gradient_descent if gradient_descent else case).hypotheses, fact)
+        return found
+
+    return Condition(name, test, fact)
+
+
+def _stochastic(case: Case) -> Fact:
+    return Fact(not case.full_batch, "every step uses every sample: this is gradient descent (E2)" if case.full_batch else "the batches are random")
+
+
+H1, H2 = of_facts("H1 smoothness", "smooth"), of_facts("H2 rank", "gradients_independent")
+H3, H3_GD = of_facts("H3 non-singular steps", "steps_nonsingular"), of_facts("H3 non-singular steps", "steps_nonsingular", gradient_descent=True)
+R1, R2 = of_facts("R1 c_i not in {1, 2}", "regular_steps"), of_facts("R2 connected graph", "connected")
+LINEAR, SOLVABLE = of_facts("linear model", "linear_model"), of_facts("solvable", "solvable")
+STOCHASTIC = Condition("SGD with batches that are not full", _stochastic)
+MU_NONZERO = Condition("mu(w*) is not zero", lambda case: ~case.is_sign("mu", "zero"))
+LAMBDA_NONZERO = Condition("lambda(w*) is not zero", lambda case: ~case.is_sign("lambda", "zero"))
+
+T1_HYPOTHESES = (H1, H2, H3_GD)
 T2_HYPOTHESES = (H1, H2, H3, R1, R2)
 T3_HYPOTHESES = (LINEAR, SOLVABLE)
+
+SETTING = (
+    Variable("w*", "M", "a global minimum, L(w*) = 0"),
+    Variable("K", "symmetric positive semidefinite N x N", "Gram matrix of the sample gradients at w* (empirical NTK)"),
+    Variable("eta", "(0, infinity)", "step size"),
+)
 
 
 def _failing(hypotheses: tuple[Examined, ...]) -> str:
     return "; ".join(f"{h.name} fails: {h.reason}" for h in hypotheses if h.status == "fails")
 
 
-def _support(statement: str, exponent: str, facts: Facts, hypotheses: tuple[Hypothesis, ...], extension: str) -> Conclusion:
+def _support(statement: str, exponent: str, facts: Facts, hypotheses: tuple[Condition, ...], extension: str) -> Conclusion:
     """The common part of T1 and T2."""
     evidence: Evidence = "extension of a published proof, not proved" if extension else "published proof"
     examined = examine(hypotheses, facts)
@@ -84,6 +107,26 @@ def conclude_t3(facts: Facts) -> Conclusion:
     return says("does not converge almost surely from every start", f"{exponent} is positive{detail}")
 
 
+def _support_seen(case: Case, quantity: str) -> Fact:
+    """In the support iff the exponent is negative: its certified sign against a simulation of the linear model."""
+    negative = case.is_sign(quantity, "negative")
+    if negative.value is None:
+        return negative
+    seen = case.simulated("converges")
+    agree = None if seen.value is None else seen.value == negative.value
+    return Fact(agree, f"{negative.reason}; {seen.reason}", negative.certificates, seen.error_probability)
+
+
+def _converges(case: Case) -> Fact:
+    if case.full_batch:
+        return both(of_facts("H3", "steps_nonsingular", gradient_descent=True)(case), case.simulated("converges"))
+    return both(H3(case), R1(case), R2(case), case.simulated("converges"))
+
+
+def _limit_is_stable(case: Case) -> Fact:
+    return case.is_sign("mu" if case.full_batch else "lambda", "negative", "zero")
+
+
 T1 = Statement(
     id="T1",
     title="Stability for gradient descent",
@@ -91,10 +134,14 @@ T1 = Statement(
     "start; if mu is positive, some neighbourhood receives it with probability zero. Silent at mu = 0.",
     latex=r"\mu(w^*)<0\Rightarrow w^*\in\operatorname{supp}X^{\mathrm{GD}}_{\lim},\quad "
     r"\mu(w^*)>0\Rightarrow w^*\notin\operatorname{supp}X^{\mathrm{GD}}_{\lim}",
-    hypotheses=T1_HYPOTHESES,
+    variables=SETTING,
+    hypotheses=(*T1_HYPOTHESES, MU_NONZERO),
+    conclusion=Condition("w* is in the support of the limit of gradient descent iff mu < 0", lambda case: _support_seen(case.gradient_descent, "mu")),
     references=(f"{CHEMNITZ_ENGEL}, Theorem A",),
     evidence="published proof",
-    conclude=conclude_t1,
+    relations=related(implies="T2'", uses="D-mu"),
+    rule=conclude_t1,
+    drawn=anywhere(kinds=("gd", "sgd")),
 )
 T2 = Statement(
     id="T2",
@@ -104,10 +151,29 @@ T2 = Statement(
     "project's words, rebuilt from public summaries of the paper.",
     latex=r"\lambda(w^*)<0\Rightarrow w^*\in\operatorname{supp}X^{\mathrm{SGD}}_{\lim},\quad "
     r"\lambda(w^*)>0\Rightarrow w^*\notin\operatorname{supp}X^{\mathrm{SGD}}_{\lim}",
-    hypotheses=T2_HYPOTHESES,
+    variables=SETTING,
+    hypotheses=(STOCHASTIC, *T2_HYPOTHESES, LAMBDA_NONZERO),
+    conclusion=Condition("w* is in the support of the limit of SGD iff lambda < 0", lambda case: _support_seen(case, "lambda")),
     references=(f"{CHEMNITZ_ENGEL}, Theorem B",),
     evidence="published proof",
-    conclude=conclude_t2,
+    relations=related(implies="T2'", uses=["D-lambda", "D-regular"], see=["T3", "F-slogan"]),
+    remark="Published for batch 1, one output and uniform samples; beyond that an extension.",
+    rule=conclude_t2,
+    drawn=anywhere(),
+)
+T2_PRIME = Statement(
+    id="T2'",
+    title="Limits are stable",
+    plain="Almost surely: if SGD converges to a regular minimum w, then lambda(w) is at most 0; if gradient descent converges to a minimum w, then mu(w) is at "
+    "most 0.",
+    latex=r"X^{\mathrm{SGD}}_n\to w\in M\text{ regular}\Rightarrow\lambda(w)\le0,\qquad X^{\mathrm{GD}}_n\to w\in M\Rightarrow\mu(w)\le0\qquad\text{a.s.}",
+    variables=SETTING,
+    hypotheses=(H1, H2, Condition("it converges, to a regular minimum if by SGD (simulated)", _converges)),
+    conclusion=Condition("the exponent at the limit is at most zero", _limit_is_stable),
+    references=(THEORY.format("T2'"), f"{CHEMNITZ_ENGEL}, Theorems A and B"),
+    evidence="proved here",
+    relations=related(follows_from=["T1", "T2"]),
+    drawn=stable,
 )
 T3 = Statement(
     id="T3",
@@ -115,8 +181,14 @@ T3 = Statement(
     plain="On a linear model with a solution, SGD (or gradient descent) converges almost surely to a solution from every start "
     "if and only if its exponent is negative.",
     latex=r"\forall w_0:\ w_n\to w_\infty\in M\ \text{a.s.}\iff\lambda<0",
+    variables=SETTING,
     hypotheses=T3_HYPOTHESES,
-    references=("theorems/THEORY.md, T3", BOUGEROL_PICARD, FURSTENBERG_KIFER),
+    conclusion=Condition("it converges from every start iff its exponent is negative", lambda case: _support_seen(case, "mu" if case.full_batch else "lambda")),
+    references=(THEORY.format("T3"), BOUGEROL_PICARD, FURSTENBERG_KIFER),
     evidence="proved here",
-    conclude=conclude_t3,
+    relations=related(refutes="F-slogan", see="T2"),
+    rule=conclude_t3,
+    drawn=anywhere(batches=(1, 2), replacement=(True, False), kinds=("gd", "sgd"), weighted=True),
 )
+
+STATEMENTS = (T1, T2, T2_PRIME, T3)

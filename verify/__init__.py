@@ -19,6 +19,7 @@ from .problem_file import load_problem
 from .result import Enclosure, Estimate, Exact, Exponent, Sign
 
 if TYPE_CHECKING:
+    from .search import find_counterexample
     from .symbolic import SymbolicProblem, closed_form, load_symbolic_problem
 
 __version__ = "0.1.0"
@@ -40,12 +41,13 @@ __all__ = [
     "SymbolicProblem",
     "check",
     "closed_form",
+    "find_counterexample",
     "load_problem",
     "load_symbolic_problem",
     "write_certificate",
 ]
 
-_LAZY = {"SymbolicProblem": "symbolic", "closed_form": "symbolic", "load_symbolic_problem": "symbolic"}
+_LAZY = {"SymbolicProblem": "symbolic", "closed_form": "symbolic", "find_counterexample": "search", "load_symbolic_problem": "symbolic"}
 
 
 def __getattr__(name: str) -> Any:

@@ -165,6 +165,8 @@ class MeasuredMinimum:
             return Minimum.from_gram(rounded), change
         except InputError as error:
             advice = "rounding made a (nearly) singular K indefinite: give exact features, or add a small multiple of the identity"
+            if not any(map(any, rounded)):
+                advice = "the grid is coarser than every entry: choose a finer one"
             raise InputError(f"rationalise = {step}: {error}; {advice}") from None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -151,25 +151,37 @@ class Problem:
         return result
 
     def lyapunov(
-        self, width: Any = None, *, time_limit: float = 20.0, seed: int = 0, confidence: float = 0.99, estimate: bool = True, progress: Progress | None = None
+        self,
+        width: Any = None,
+        *,
+        time_limit: float = 20.0,
+        seed: int = 0,
+        confidence: float = 0.99,
+        estimate: bool = True,
+        without: Iterable[str] = (),
+        progress: Progress | None = None,
     ) -> Exponent:
         """lambda, the top Lyapunov exponent of the optimiser, in nats per step.
 
         `width` None asks for the sign; otherwise for a proved enclosure of at most that width. Where neither can be proved the answer is a Monte Carlo
-        `Estimate` (unless `estimate` is False), with the reasons of every method in `tried`.
+        `Estimate` (unless `estimate` is False), with the reasons of every method in `tried`. `without` names methods (`METHODS` of the engine, such as
+        "determinant (E4)") that are left out: a second proof by other means.
         """
-        from .exponent.engine import answered
+        from .exponent.engine import METHODS, answered
         from .exponent.estimate import estimated
         from .exponent.question import Question
 
-        wanted = _width(width)
+        wanted, left_out = _width(width), frozenset(without)
+        if unknown := sorted(left_out - set(METHODS)):
+            raise InputError(f"without = {unknown[0]!r} is not a method; there are {', '.join(METHODS)}")
         result: Enclosure | None = None
         tried: list[Attempt] = []
         if isinstance(self.minimum, MeasuredMinimum):
             reason = "K is measured, not exact: no proof is possible"
         else:
             family = self.family if self.matrices is not None else None
-            question = Question(self.minimum, self.optimiser, family, width=wanted, deadline=time.monotonic() + time_limit, seed=seed, progress=progress)
+            deadline = time.monotonic() + time_limit
+            question = Question(self.minimum, self.optimiser, family, width=wanted, deadline=deadline, seed=seed, progress=progress, without=left_out)
             result, reason, tried = answered(self.subject, "lambda", question)
         if result is not None and (result.sign is not Sign.UNDECIDED or not estimate or (wanted and result.width is not None and result.width <= wanted)):
             return result

@@ -170,6 +170,7 @@ def common_denominator(values: Iterable[Fraction]) -> int:
     common = 1
     for x in values:
         common = math.lcm(common, x.denominator)
+        spend(2, common.bit_length())
         need(common.bit_length() <= MAX_BITS, "the common denominator has too many digits")
     return common
 
@@ -252,10 +253,21 @@ def largest(a: Rows) -> int:
     return max(max(x.numerator.bit_length(), x.denominator.bit_length()) for row in a for x in row)
 
 
+def dot(u: tuple[list[int], int], v: tuple[list[int], int]) -> Fraction:
+    """Sum of products of two vectors with common denominators, so that no sum outgrows what is charged."""
+    spend(8 + 2 * len(u[0]), bits(u[0]) + bits(v[0]))
+    return Fraction(sum(map(int.__mul__, u[0], v[0])), u[1] * v[1])
+
+
+def integers(row: list[Fraction]) -> tuple[list[int], int]:
+    """Integer vector and positive denominator."""
+    (whole,), common = scaled([row])
+    return whole, common
+
+
 def times(a: Rows, b: Rows) -> Rows:
-    spend(20 * len(a) * len(b) * len(b[0]), largest(a) + largest(b))
-    columns = list(zip(*b, strict=True))
-    return [[sum((x * y for x, y in zip(row, column, strict=True) if x and y), start=Fraction(0)) for column in columns] for row in a]
+    columns = [integers(column) for column in transpose(b)]
+    return [[dot(row, column) for column in columns] for row in map(integers, a)]
 
 
 def combine(a: Rows, s: Fraction, b: Rows, t: Fraction) -> Rows:
@@ -333,10 +345,13 @@ class Subject:
         """K_ij."""
         if self.gram is not None:
             return self.gram[i][j]
-        need(self.matrices is None and self.features is not None, "this proof needs an optimiser, not matrices")
-        assert self.features is not None
-        spend(20 * len(self.features[0]))
-        return sum((x * y for x, y in zip(self.features[i], self.features[j], strict=True)), start=Fraction(0))
+        need(self.matrices is None, "this proof needs an optimiser, not matrices")
+        return dot(self.integer_features[i], self.integer_features[j])
+
+    @cached_property
+    def integer_features(self) -> list[tuple[list[int], int]]:
+        """The rows of X with their common denominators."""
+        return [integers(row) for row in self.features or []]
 
     def c(self, i: int) -> Fraction:
         """c_i = eta K_ii, for batch 1 only."""
@@ -417,11 +432,10 @@ def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     s, radius = case.subject, number(proof["radius"], "radius")
     need(s.matrices is None and len(case.samples) == s.n and radius >= 0, "gd needs a data set and a radius >= 0")
     full_batch = s.batch == s.n and (not s.replacement or s.n == 1)
-    need(goal.quantity == "mu" or (goal.quantity == "lambda" and full_batch), "gd proves mu, or lambda of a full batch (E2)")
+    need(goal.quantity == "mu" or full_batch, "gd proves mu, or lambda and ms of a full batch (E2)")
     if s.features is not None and len(s.features[0]) < s.n:  # X^T X has the nonzero eigenvalues of X X^T
-        columns = transpose(s.features)
-        spend(20 * s.n * len(columns) ** 2)
-        gram = [[sum((x * y for x, y in zip(u, v, strict=True)), start=Fraction(0)) for v in columns] for u in columns]
+        columns = [integers(column) for column in transpose(s.features)]
+        gram = [[dot(u, v) for v in columns] for u in columns]
     else:
         gram = s.block(case.samples)
     need(len(gram) <= MAX_SAMPLES, "too many dimensions")
@@ -702,9 +716,10 @@ def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
         if goal.upper:
             t = [number(x, "multiplier") for x in items(piece.extra, "multipliers", len(f.p))]
             need(all(x > 0 for x in t), "a multiplier is not positive")
+            factors, total = integers([p * x for p, x in zip(f.p, t, strict=True)]), sum(f.p)
             for j, h in enumerate(here):
-                mean = sum((p * x * row[j] for p, x, row in zip(f.p, t, there, strict=True)), start=Fraction(0))
-                need(mean <= sum(f.p) * h, f"the AM-GM inequality fails on cone {piece.cone}")
+                mean = dot(factors, integers([row[j] for row in there]))
+                need(mean <= total * h, f"the AM-GM inequality fails on cone {piece.cone}")
             goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
         else:
             need(not piece.extra or len(piece.extra) == len(f.p), "a leaf has the wrong length")

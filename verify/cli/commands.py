@@ -117,6 +117,20 @@ def closed_form(arguments: Namespace) -> int:
     return formulas(arguments)
 
 
+def simulate(arguments: Namespace) -> int:
+    """Real runs."""
+    from .simulation import simulation
+
+    return simulation(arguments)
+
+
+def find(arguments: Namespace) -> int:
+    """Examples of a predicate."""
+    from .find import find as found
+
+    return found(arguments)
+
+
 def recheck(arguments: Namespace) -> int:
     """What a certificate proves, according to the trusted checker."""
     from ..certificate.check import MAX_BYTES, Rejected, check, read

@@ -29,7 +29,7 @@ def formulas(arguments: Namespace) -> int:
         if say:
             say("trying the rules")
         forms = closed_form(problem)
-        extra = {}
+        extra: dict[str, Any] = {}
         if arguments.thresholds:
             extra |= _extra(problem, ("eta_gd", "eta_ms"))
         if arguments.expansions:

@@ -67,6 +67,24 @@ def build_parser() -> Parser:
     closed.add_argument("--digits", metavar="N", type=_count, default=15, help="decimals of values at exact parameters (default: 15)")
     closed.add_argument("--certificate", metavar="OUT.json", help="write a certificate of lambda at rational parameters")
 
+    simulate = command("simulate", "run SGD for real and test whether it converges")
+    simulate.add_argument("problem", metavar="PROBLEM", help=f"{problem}; or a file with `model`, a small nonlinear model")
+    simulate.add_argument("--steps", metavar="N", type=_count, help="horizon of every run (default: doubled until the verdict is reached)")
+    simulate.add_argument("--seed", metavar="S", type=_seed, default=0, help="seed of all runs (default: 0)")
+    simulate.add_argument("--figure", metavar="OUT.svg", help="draw log |r_n| with the line of slope lambda (SVG)")
+    simulate.add_argument("--error-probability", metavar="P", type=_probability, default=1e-6, help="how often a verdict may be wrong (default: 1e-6)")
+    kinds = ("auto", "exact", "arb", "float")
+    simulate.add_argument("--arithmetic", choices=kinds, default="auto", help="of the replicas and of the run that is shown (default: auto)")
+    simulate.add_argument("--time-limit", metavar="S", type=_seconds, default=10.0, help="seconds for the test (default: 10)")
+
+    find = command("find", "search for the smallest problem on which a predicate holds, and certify it")
+    find.add_argument("predicate", metavar="PREDICATE", help="such as \"lambda < 0 and ms > 0 and mu > 0\"; also eta, c1, k12, kappa_min, kappa_max")
+    find.add_argument("--points", metavar="N", type=_count, default=2, help="number of data points, 1 to 6 (default: 2)")
+    find.add_argument("--regular", action="store_true", help="only regular minima: no c_i is 1 or 2, and the graph of K is connected")
+    find.add_argument("--seconds", metavar="S", type=_seconds, default=60.0, help="time for the search (default: 60)")
+    find.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the random part of the search (default: 0)")
+    find.add_argument("--certificate", metavar="OUT.json", help="write the conjunction of the certificates")
+
     recheck = command("recheck", "check a certificate with the trusted checker")
     recheck.add_argument("certificate", metavar="CERT.json", help="certificate file")
 
@@ -100,6 +118,16 @@ def _seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1e-100 <= value < 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a probability from 1e-100 to below 0.5, such as 1e-6")
     return value
 
 

@@ -36,23 +36,26 @@ METHODS: dict[str, Method] = {
 
 def search(question: Question) -> tuple[Finding, str, list[Attempt]]:
     """(best finding, names of the methods behind it, what every method said). Nothing here is trusted yet."""
-    best, used, tried = Finding(""), list[str](), list[Attempt]()
+    best, used, tried = Finding(""), dict[str, str](), list[Attempt]()
     for name, method in METHODS.items():
+        if name in question.without:
+            continue
         if question.seconds_left < 0:
             tried.append(Attempt(name, "not tried: out of time"))
             continue
         question.say(name)
         finding = method(question)
         merged = _merge(best, finding)
-        if merged != best:
-            used = [*used, name] if not finding.reaches(question.width) else [name]
-            best = merged
+        for part in ("lower", "upper", "expression"):
+            if getattr(merged, part) != getattr(best, part):
+                used[part] = name
+        best = merged
         decided = best.reaches(question.width)
         tried.append(Attempt(name, "decides" if decided else finding.reason or _spelled(finding)))
         if decided:
             break
     reason = "" if best.reaches(question.width) else "; ".join(f"{attempt.method}: {attempt.outcome}" for attempt in tried if attempt.outcome)
-    return replace(best, reason=reason or best.reason), " + ".join(used), tried
+    return replace(best, reason=reason or best.reason), " + ".join(dict.fromkeys(used.values())), tried
 
 
 def certified(subject: dict[str, Any], quantity: str, finding: Finding, method: str, tried: list[Attempt]) -> Enclosure | None:

@@ -55,6 +55,7 @@ class Question:
     """The exponent of an optimiser at a minimum (restricted to a component of samples), or of a family of matrices.
 
     `width`: None asks for the sign only. `time_limit` in seconds is shared by the searches. `progress` gets one line of text at a time.
+    `without` names methods that the engine leaves out, so that a second proof shares nothing with the first.
     """
 
     minimum: Minimum | None
@@ -65,6 +66,7 @@ class Question:
     deadline: float = field(default_factory=lambda: time.monotonic() + 20)
     seed: int = 0
     progress: Callable[[str], None] | None = None
+    without: frozenset[str] = frozenset()
 
     @cached_property
     def family(self) -> MatrixFamily:

@@ -165,8 +165,10 @@ def find_thresholds(problem: Problem, *, time_limit: float = 20.0, seed: int = 0
     bracket = critical_bracket(minimum, optimiser) if isinstance(minimum, Minimum) and optimiser.batch == 1 else None
     if progress:
         progress("mean-square threshold")
-    ms = mean_square_threshold(problem) if not is_full_batch(optimiser, minimum.size) else None
-    if ms is None:
+    full = is_full_batch(optimiser, minimum.size)
+    exact = None if gd is None else Threshold(*gd, True, True, "full batch (E2)", "ms = mu, so this is the threshold of gradient descent")
+    ms = exact if full else mean_square_threshold(problem)
+    if ms is None and not full:
         notes.append("the mean-square threshold is not computed for so many samples or batches")
     if progress:
         progress("threshold of SGD")

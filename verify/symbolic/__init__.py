@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from .case import Refused
-from .closed_form import closed_form
+from .engine import closed_form
 from .expansion import Bracket, Expansion, large_steps, small_step_bracket, small_steps
 from .mean_square import mean_square_threshold
 from .problem import Descent, Population, SymbolicProblem

@@ -26,9 +26,11 @@ def _is_zero(expression: Any) -> bool:
         return bool(expression.is_zero)
     if expression.has(sympy.oo, sympy.zoo, sympy.nan):
         return False
+    if sympy.expand(expression) == 0:  # enough for polynomials, and faster than what follows
+        return True
     try:
         numerator, _ = rational_parts(expression)
-        if numerator.is_zero or _reduced(numerator, expression) == 0:
+        if numerator.is_zero or _reduced(numerator) == 0:
             return True
     except (sympy.PolynomialError, NotImplementedError, ZeroDivisionError):
         pass
@@ -41,14 +43,15 @@ def _is_zero(expression: Any) -> bool:
 
 def rational_parts(expression: Any) -> tuple[Any, Any]:
     """Numerator and denominator after sin, cos, tan of each angle become rational functions of the tangent of its half."""
-    return sympy.fraction(sympy.cancel(sympy.together(_without_angles(sympy.sympify(expression)))))
+    numerator, denominator = sympy.fraction(sympy.cancel(sympy.together(_without_angles(sympy.sympify(expression)))))
+    return numerator, denominator
 
 
 def _without_angles(expression: Any) -> Any:
     if not expression.has(sympy.sin, sympy.cos, sympy.tan):
         return expression
     expression = sympy.expand_trig(expression.rewrite(sympy.tan, sympy.sin).rewrite(sympy.cos) if expression.has(sympy.tan) else expression)
-    substitution = {}
+    substitution: dict[Any, Any] = {}
     for angle in {f.args[0] for f in expression.atoms(sympy.sin, sympy.cos) if f.args[0].free_symbols}:
         t = _half_tangent(angle)
         substitution |= {sympy.sin(angle): 2 * t / (1 + t**2), sympy.cos(angle): (1 - t**2) / (1 + t**2)}
@@ -60,7 +63,7 @@ def _half_tangent(angle: Any) -> Any:
     return sympy.Dummy(f"tan({angle}/2)", real=True)
 
 
-def _reduced(numerator: Any, expression: Any) -> Any:
+def _reduced(numerator: Any) -> Any:
     """The numerator as a polynomial, modulo r^n = base for every n-th root r."""
     roots = {p for p in numerator.atoms(sympy.Pow) if p.exp.is_Rational and not p.exp.is_Integer}
     if not roots:

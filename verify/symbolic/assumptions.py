@@ -67,7 +67,7 @@ class Assumptions:
         expression = sympy.sympify(expression)
         if expression.is_nonnegative or self.sign(expression) in (0, 1):
             return True
-        return self._range_sign(expression)[0] == 1
+        return self._range_sign(expression, strictly=False)[0] == 1
 
     def _factor_sign(self, factor: Any) -> int | None:
         if factor.is_positive or factor.is_negative:
@@ -76,13 +76,13 @@ class Assumptions:
             ratio = sympy.cancel(factor / fact) if fact.free_symbols <= factor.free_symbols else factor
             if ratio.is_number and ratio.is_nonzero:
                 return 1 if ratio.is_positive else -1
-        sign, strict = self._range_sign(factor)
+        sign, strict = self._range_sign(factor, strictly=True)
         return sign if strict else None
 
-    def _range_sign(self, expression: Any) -> tuple[int | None, bool]:
+    def _range_sign(self, expression: Any, strictly: bool) -> tuple[int | None, bool]:
         """(1 where >= 0, -1 where <= 0, else None; whether strictly), from coefficient signs in nonnegative variables."""
         try:
-            numerator, denominator = rational_parts(expression.subs(self._substitution(expression)))
+            numerator, denominator = rational_parts(expression.subs(self._substitution(expression, strictly)))
         except (sympy.PolynomialError, NotImplementedError):
             return None, False
         signs = [_coefficient_sign(part) for part in (numerator, denominator)]
@@ -90,16 +90,16 @@ class Assumptions:
             return None, False
         return signs[0][0] * signs[1][0], signs[0][1]
 
-    def _substitution(self, expression: Any) -> dict[Any, Any]:
+    def _substitution(self, expression: Any, strictly: bool) -> dict[Any, Any]:
         """Every bounded symbol by a nonnegative variable; sine and cosine of a bounded angle in (-pi, pi) by the tangent of its half."""
         found: dict[Any, Any] = {}
         for angle in expression.atoms(*_TRIGONOMETRIC):
             bound = self.bounds.get(angle.args[0])
             if bound is None or bound.lo is None or bound.hi is None or not (-sympy.pi < bound.lo and bound.hi < sympy.pi):
                 continue
-            t = _positive(Bound(sympy.tan(bound.lo / 2), sympy.tan(bound.hi / 2), bound.lo_open, bound.hi_open), angle.args[0])
+            t = _positive(Bound(sympy.tan(bound.lo / 2), sympy.tan(bound.hi / 2), bound.lo_open, bound.hi_open), angle.args[0], strictly)
             found[angle] = 2 * t / (1 + t**2) if isinstance(angle, sympy.sin) else (1 - t**2) / (1 + t**2)
-        return found | {s: _positive(bound, s) for s, bound in self.bounds.items() if expression.has(s) and bound != Bound()}
+        return found | {s: _positive(bound, s, strictly) for s, bound in self.bounds.items() if expression.has(s) and bound != Bound()}
 
     @cached_property
     def relations(self) -> tuple[Any, ...]:
@@ -183,14 +183,21 @@ def from_relations(relations: Iterable[Any]) -> Assumptions:
     return Assumptions(bounds, tuple(facts))
 
 
-def _positive(bound: Bound, symbol: Any) -> Any:
-    """The symbol in terms of a nonnegative variable t (positive where both ends are open)."""
+def _positive(bound: Bound, symbol: Any, strictly: bool) -> Any:
+    """The symbol in terms of a nonnegative variable t (positive where the ends are open).
+
+    A closed upper end is t = infinity, where a strict sign can be lost: for strict signs a closed end is moved outwards a little and opened.
+    """
     lo, hi = bound.lo, bound.hi
     lo = 0 if lo is None and symbol.is_nonnegative else lo
-    open_ends = (lo is None or bound.lo_open) and (hi is None or bound.hi_open)
+    lo_open, hi_open = bound.lo_open if bound.lo is not None else bool(symbol.is_positive), bound.hi_open
+    if lo is not None and hi is not None and strictly:
+        margin = (hi - lo) / 1000
+        lo, hi, lo_open, hi_open = lo if lo_open else lo - margin, hi if hi_open else hi + margin, True, True
+    open_ends = (lo is None or lo_open) and (hi is None or hi_open)
     t = sympy.Dummy(str(symbol), **({"positive": True} if open_ends else {"nonnegative": True}))
     if lo is not None and hi is not None:
-        return (lo + hi * t) / (1 + t)  # t = infinity is the closed end hi: strict signs are not concluded from it
+        return (lo + hi * t) / (1 + t)
     return lo + t if lo is not None else hi - t
 
 

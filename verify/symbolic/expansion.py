@@ -1,14 +1,14 @@
 """Expansions of lambda in the step size with explicit remainders: eta -> 0 (E15) and eta -> infinity (E10), SGD with batch 1 and any weights.
 
-Small steps. With p the sampling probabilities, P = diag(p), let kappa be the least eigenvalue of K P and y P^-1-orthogonal left eigenvector, y^T K P = kappa y^T.
+Small steps. With p the sampling probabilities, P = diag(p), let kappa be the least eigenvalue of K P and y its left eigenvector, y^T K P = kappa y^T.
 If after sign changes of the samples all K_ij <= 0 (i != j; always possible for N = 2), then y > 0, the steps map {r >= 0} into itself for eta < 1/max K_ii, and
 with h(r) = <y, r>, s_i = y_i r_i / h(r) (s >= 0, sum s_i = 1):  h(A_i r)/h(r) = 1 - eta kappa s_i/p_i.  So (S2, concavity of the logarithm)
 
     min_i p_i log(1 - eta kappa/p_i) <= lambda <= log(1 - eta kappa)            for 0 < eta < 1/max K_ii.
 
 For N = 2 the direction s = s_1 moves by s -> s (1 - c_1)/(1 - eta kappa s/p_1) or 1 - s -> (1 - s)(1 - c_2)/(1 - eta kappa (1 - s)/p_2), to first order in eta
-with the linear drift -delta (s - s*), delta = kappa' - kappa, s* = (p_2 K_22 - kappa)/delta. Hence Poisson's equation for h = <y, r> exp(sum_k eta^k g_k(s)) is solved
-order by order by polynomials g_k, and every coefficient of lambda is rational in kappa, K_11, K_22, p.
+with the linear drift -delta (s - s*), delta = kappa' - kappa, s* = (p_2 K_22 - kappa)/delta. Hence Poisson's equation for h = <y, r> exp(sum_k eta^k g_k(s)) is
+solved order by order by polynomials g_k, and every coefficient of lambda is rational in kappa, K_11, K_22, p.
 
 Large steps, all K_ij != 0 (E10):
 
@@ -64,7 +64,7 @@ class Expansion:
         return rf"\lambda = {sympy.latex(self.value)} + O\left({sympy.latex(self.eta**self.power)}\right)"
 
     def __str__(self) -> str:
-        return f"lambda = {self.value}, up to {self.constant} * eta**{self.power} for {self.valid}"
+        return f"lambda = {self.value}, up to {self.remainder} for {self.valid}"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _solved(case: Case, order: int) -> tuple[list[Any], list[list[Any]], list[An
     surd, square = sympy.Dummy("delta", positive=True), sympy.factor((p * a - q * b) ** 2 + 4 * p * q * k**2)
     kappa = (p * a + q * b - surd) / 2
     found = _poisson(order)
-    s, x, sigma, u, v = found.values[0].ring.symbols
+    _, x, sigma, u, v = found.values[0].ring.symbols
     meaning = {x: kappa / surd, sigma: (q * b - kappa) / surd, u: 1 / p, v: 1 / q}
 
     def put(polynomial: Any, power: int) -> Any:
@@ -214,17 +214,18 @@ def small_step_bracket(problem: Any) -> Bracket:
     steps = [Step("E11", "E[A^T A] <= I - (2 eta - eta^2 L) M, and kappa is an eigenvalue of M = sum p_i g_i g_i^T", (polynomial,))]
     if len(case.basis[0]) < gram.rows or not signs_align(case):
         return Bracket(None, sympy.log(1 - kappa * (2 * eta - eta**2 * largest)) / 2, valid, tuple(steps), conditions, eta)
-    text = "after sign changes K_ij <= 0 (i != j): h(A_i r)/h(r) = 1 - eta kappa s_i/p_i with h(r) = <y, r> on the invariant cone {r >= 0}, y > 0 (Perron-Frobenius)"
+    text = "after sign changes K_ij <= 0 (i != j): h(A_i r)/h(r) = 1 - eta kappa s_i/p_i h = <y, r> on the invariant cone {r >= 0}, y > 0 (Perron-Frobenius)"
     lower = sympy.Min(*(x * sympy.log(1 - eta * kappa / x) for x in p))
     return Bracket(lower, sympy.log(1 - eta * kappa), valid, (Step("E15", text, (polynomial,)),), conditions, eta)
 
 
 def signs_align(case: Case) -> bool:
     """Whether signs f_i = +-1 make every f_i f_j K_ij <= 0 (i != j) on a connected graph: a two-colouring, exact."""
-    n = case.gram.rows
+    n = int(case.gram.rows)
     if n == 2:
         return not is_zero(case.gram[0, 1])
-    signs, front = {0: 1}, [0]
+    signs: dict[int, int] = {0: 1}
+    front = [0]
     while front:
         i = front.pop()
         for j in range(n):
@@ -255,7 +256,7 @@ def large_steps(problem: Any) -> Expansion:
     high, low = sympy.Max(*sizes), sympy.Min(*sizes)
     conditions = tuple(sympy.Ne(x, 0, evaluate=False) for x in dict.fromkeys(gram) if case.assumptions.sign(x) is None)
     # After a step of sample i the residual is s (K e_i + d), and the next step j multiplies |s| by eta |K_ij + d_j|, where d = -K e_k/(eta K_ki) + O(eta^-2).
-    text = "after a step of sample i the residual is s (K e_i + d) with |d| <= 2 K1/(k0 eta); the next step j multiplies |s| by eta |K_ij + d_j|; labels are i.i.d."
+    text = "after a step of sample i the residual is s (K e_i + d), |d| <= 2 K1/(k0 eta); the next one, j, multiplies |s| by eta |K_ij + d_j|; i, j are i.i.d."
     found = sympy.log(eta) + constant + first / eta
     exact = Exact("lambda", found, conditions, (Step("E10", text, (slope - first,)),), "large steps", case.problem)
     valid = sympy.Ge(eta, 6 * high / low**2, evaluate=False)

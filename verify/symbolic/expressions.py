@@ -8,12 +8,11 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from typing import Any
 
 import sympy
 
-from ..exact import InputError
+from ..exact import InputError, rational
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sqrt": sympy.sqrt, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "exp": sympy.exp, "log": sympy.log,
@@ -53,7 +52,7 @@ class _Reader:
         self.text, self.symbols, self.name = text, symbols, name
 
     def fail(self, node: ast.AST, what: str) -> InputError:
-        shown = ast.get_source_segment(self.text, node) or self.text  # type: ignore[arg-type]
+        shown = ast.get_source_segment(self.text, node) or self.text
         return InputError(f"{self.name} = {self.text!r}: {shown!r} (column {getattr(node, 'col_offset', 0) + 1}) {what}")
 
     def read(self, node: ast.expr, depth: int) -> Any:
@@ -80,12 +79,9 @@ class _Reader:
 
     def number(self, node: ast.Constant) -> Any:
         spelling = ast.get_source_segment(self.text, node) or ""
-        if isinstance(node.value, bool) or not isinstance(node.value, (int, float)) or len(spelling) > 1000:
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, float, complex)):
             raise self.fail(node, "is not a number")
-        try:
-            value = Fraction(spelling.replace("_", ""))
-        except ValueError:
-            raise self.fail(node, "is not a decimal number") from None
+        value = rational(spelling.replace("_", ""), self.name)  # from the spelling, bounded: never through a float
         return sympy.Rational(value.numerator, value.denominator)
 
     def word(self, node: ast.Name, word: str) -> Any:

@@ -3,9 +3,9 @@
 With M = sum_i p_i g_i g_i^T let L(X) = M X + X M and Q(X) = (1 - f) M X M + f sum_i p_i g_i g_i^T X g_i g_i^T, where f = 1/B with replacement and
 f = (N - B)/(B (N - 1)) without: E[A X A] = X - eta L(X) + eta^2 Q(X).
 
-*Generalised eigenvalue, any batch* [MM24]: eta_ms = 1/rho(L^-1 Q). Proof. L^-1(X) = int_0^inf exp(-tM) X exp(-tM) dt and Q preserve the cone of positive
+*Generalised eigenvalue, any batch* [MM24]: eta_ms = 1/rho(L^-1 Q). Proof. L^-1(X) = int_0^inf exp(-tM) X exp(-tM) dt and Q preserve the positive
 semidefinite matrices, so W = L^-1 Q does. If eta rho(W) < 1, then Y = (1 - eta W)^-1 L^-1(I) = sum (eta W)^n L^-1(I) is positive definite and
-E[A Y A] - Y = -eta L((1 - eta W) Y) = -eta I, so rho(E[A x A]) < 1. Conversely, if rho < 1, then Y = sum_n E[A^n A^n^T] is positive definite, E[A Y A] - Y = -I,
+E[A Y A] - Y = -eta L((1 - eta W) Y) = -eta I, so rho(E[A x A]) < 1. Conversely, if rho < 1: Y = sum_n E[A^n A^n^T] is positive definite and E[A Y A] - Y = -I,
 hence (1 - eta W) Y = L^-1(I)/eta is positive definite, eta W Y < Y, and eta rho(W) < 1.
 
 *Batch 1, an N x N form*: eta_ms = 1/rho(S), S_ij = p_j int_0^inf (g_i^T exp(-tM) g_j)^2 dt. Proof. f = 1, and Q = R E with E(X)_i = g_i^T X g_i and

@@ -35,11 +35,11 @@ class Descent:
 
     kind: Literal["gd", "sgd"]
     step_size: Any
-    batch: Any = sympy.Integer(1)
+    batch: Any = sympy.S.One
     replacement: bool = True
     weights: tuple[Any, ...] | None = None
-    momentum: Any = sympy.Integer(0)
-    weight_decay: Any = sympy.Integer(0)
+    momentum: Any = sympy.S.Zero
+    weight_decay: Any = sympy.S.Zero
 
     @property
     def plain(self) -> bool:
@@ -69,7 +69,7 @@ class SymbolicProblem:
     name: str = "problem"
 
     @classmethod
-    def from_gram(cls, gram: Any, step_size: Any, *, assume: Iterable[Any] = (), name: str = "problem", **optimiser: Any) -> SymbolicProblem:
+    def from_gram(cls, gram: Any, step_size: Any, *, assume: Iterable[Any] | Assumptions = (), name: str = "problem", **optimiser: Any) -> SymbolicProblem:
         """K (N x N, symmetric; where its signs can be decided also positive semidefinite). Options: kind, batch, replacement, weights, momentum,
         weight_decay, and `assume`, SymPy inequalities such as k < 1."""
         k, known = _matrix(gram, "gram"), _assumptions(assume)
@@ -85,7 +85,7 @@ class SymbolicProblem:
         return cls(_descent(step_size, k.rows, known, **optimiser), gram=k, assumptions=known, name=name)
 
     @classmethod
-    def from_features(cls, features: Any, step_size: Any, *, assume: Iterable[Any] = (), name: str = "problem", **optimiser: Any) -> SymbolicProblem:
+    def from_features(cls, features: Any, step_size: Any, *, assume: Iterable[Any] | Assumptions = (), name: str = "problem", **optimiser: Any) -> SymbolicProblem:
         """A linear model with rows x_i: K = X X^T. Options as for `from_gram`."""
         x, known = _matrix(features, "features"), _assumptions(assume)
         if all(is_zero(entry) for entry in x):
@@ -94,7 +94,7 @@ class SymbolicProblem:
 
     @classmethod
     def from_matrices(
-        cls, matrices: Sequence[Any], weights: Sequence[Any] | None = None, *, assume: Iterable[Any] = (), name: str = "problem"
+        cls, matrices: Sequence[Any], weights: Sequence[Any] | None = None, *, assume: Iterable[Any] | Assumptions = (), name: str = "problem"
     ) -> SymbolicProblem:
         """A family of square matrices with weights (default uniform)."""
         if not isinstance(matrices, Sequence) or isinstance(matrices, str) or not matrices:
@@ -108,7 +108,7 @@ class SymbolicProblem:
 
     @classmethod
     def from_population(
-        cls, law: str, dimension: Any, scale: Any, step_size: Any, *, assume: Iterable[Any] = (), name: str = "problem"
+        cls, law: str, dimension: Any, scale: Any, step_size: Any, *, assume: Iterable[Any] | Assumptions = (), name: str = "problem"
     ) -> SymbolicProblem:
         """SGD, batch 1, with a fresh random input at every step: law "isotropic" (x = scale u) or "gaussian" (x ~ N(0, scale^2 I))."""
         known = _assumptions(assume)
@@ -152,7 +152,7 @@ class SymbolicProblem:
         if self.gram is not None:
             return self.gram
         assert self.features is not None
-        return (self.features * self.features.T).applyfunc(sympy.expand)
+        return (self.features * self.features.T).applyfunc(lambda x: sympy.trigsimp(sympy.expand(x)) if x.has(sympy.sin, sympy.cos) else sympy.expand(x))
 
     @cached_property
     def symbols(self) -> tuple[Any, ...]:
@@ -180,10 +180,9 @@ class SymbolicProblem:
 
         optimiser, matrices, population = self.optimiser, self.matrices, self.population
         if optimiser is not None:
-            weights = None if optimiser.weights is None else tuple(map(put, optimiser.weights))
-            optimiser = Descent(
-                optimiser.kind, put(optimiser.step_size), put(optimiser.batch), optimiser.replacement, weights, put(optimiser.momentum), put(optimiser.weight_decay)
-            )
+            o = optimiser
+            weights = None if o.weights is None else tuple(map(put, o.weights))
+            optimiser = Descent(o.kind, put(o.step_size), put(o.batch), o.replacement, weights, put(o.momentum), put(o.weight_decay))
         if matrices is not None:
             matrices = tuple(map(put, matrices[0])), tuple(map(put, matrices[1]))
         if population is not None:
@@ -259,7 +258,7 @@ def _matrix(rows: Any, name: str) -> Matrix:
     return sympy.ImmutableDenseMatrix([[expression(x, f"{name}[{i}][{j}]") for j, x in enumerate(row)] for i, row in enumerate(rows)])
 
 
-def _assumptions(assume: Iterable[Any]) -> Assumptions:
+def _assumptions(assume: Iterable[Any] | Assumptions) -> Assumptions:
     return assume if isinstance(assume, Assumptions) else from_relations(assume)
 
 
@@ -319,9 +318,14 @@ def _refuse_indefinite(gram: Matrix, known: Assumptions) -> None:
     if all(x.is_Rational for x in gram):
         Minimum.from_gram(_fractions(gram))
         return
+    seen = set[Matrix]()  # structured K of many samples has few different minors
     for order in (1, 2) if gram.rows > MAX_MINORS else (1, 2, 3):
         for chosen in combinations(range(gram.rows), order):
-            minor = gram.extract(list(chosen), list(chosen)).det()
+            block = gram.extract(list(chosen), list(chosen))
+            if block in seen:
+                continue
+            seen.add(block)
+            minor = block.det()
             if known.sign(minor) == -1:
                 where = f"gram[{chosen[0]}][{chosen[0]}]" if order == 1 else f"the minor of samples {', '.join(map(str, chosen))}"
                 raise InputError(f"gram is not positive semidefinite: {where} = {minor} is negative; a Gram matrix of gradients cannot be indefinite")

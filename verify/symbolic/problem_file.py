@@ -99,7 +99,7 @@ def _population(table: Any, read: Read, step_size: Any, options: dict[str, Any],
         raise InputError(f"population = {table!r} is not a table; write law = \"gaussian\", dimension and scale in it")
     refuse_unknown(table, ["law", "dimension", "scale"], "of a population", "population.")
     if options.pop("kind", "sgd") != "sgd" or options.pop("batch", 1) != 1 or options:
-        raise InputError("a population is sampled afresh at every step: use kind = \"sgd\" and batch = 1, without replacement, weights, momentum or weight_decay")
+        raise InputError("a population is sampled afresh at every step: use kind = \"sgd\" and batch = 1, no replacement, weights, momentum or weight_decay")
     for key in ("law", "dimension"):
         if key not in table:
             raise InputError(f"population.{key} is missing; write for example law = \"gaussian\", dimension = 2, scale = \"1\"")

@@ -96,9 +96,9 @@ def _section(report: Report, title: str, answer: Any) -> Section:
     if isinstance(answer, str):
         return Section(title, (("", f"no closed form: {answer}"),))
     if isinstance(answer, Unsolved):
-        lines = [(attempt.method, attempt.outcome) for attempt in answer.tried]
-        instead = [] if answer.enclosure is None else [("instead", str(answer.enclosure))]
-        return Section(f"{title}: no closed form is known here", (*lines, *instead))
+        reasons = tuple((attempt.method, attempt.outcome) for attempt in answer.tried)
+        instead = () if answer.enclosure is None else (("instead", str(answer.enclosure)),)
+        return Section(f"{title}: no closed form is known here", (*reasons, *instead))
     if isinstance(answer, Expansion):
         bound = ("error", f"at most {answer.remainder} for {answer.valid}")
         return Section(title, (("", f"lambda = {answer.value}"), bound, *_proof(answer.closed)))

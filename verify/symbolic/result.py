@@ -39,7 +39,7 @@ class Exact:
     quantity: str
     expression: Any
     conditions: tuple[Any, ...]
-    derivation: tuple[Step, ...]
+    derivation: tuple[Step, ...] = field(repr=False)
     rule: str = ""
     problem: SymbolicProblem | None = field(default=None, repr=False, compare=False)
 

@@ -22,10 +22,8 @@ def largest_real_root(form: Matrix, assumptions: Assumptions) -> tuple[Any, Any]
             candidates += _real_roots(sympy.Poly(factor, x))
     candidates = [root for root in candidates if root != 0] or candidates  # the radius of a nonzero positive map of this kind is not zero
     need(candidates, "the characteristic polynomial has no root")
-    if all(root.is_number for root in candidates):
-        root = max(candidates, key=lambda r: r.evalf(50))
-    else:
-        root = sympy.Max(*_undominated(candidates, assumptions))
+    numeric = all(root.is_number for root in candidates)
+    root = max(candidates, key=lambda r: r.evalf(50)) if numeric else sympy.Max(*_undominated(candidates, assumptions))
     return root, sympy.prod([polynomial.subs(x, one) for one in (root.args if isinstance(root, sympy.Max) else (root,))])
 
 

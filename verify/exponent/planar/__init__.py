@@ -45,11 +45,12 @@ def planar_sandwich(
     time_limit: float = 20.0,
     sides: tuple[str, ...] = ("lower", "upper"),
     progress: Callable[[str], None] | None = None,
+    linear: bool = False,
 ) -> PlanarResult:
     """Bounds y with lambda <= y or lambda >= y for a family of 2 x 2 matrices, each with an exact proof (S5, or S4 for weights with a large denominator).
 
     With `width` the two bounds are brought that close together; without, the goal is the sign of lambda. `time_limit` is in seconds; a search that ends
-    early says why in `reason` and returns what it proved. Nothing here is trusted: pass the proofs to the checker. Deterministic; no global state.
+    early says why in `reason` and returns what it proved. `linear` asks for conewise linear certificates (S4) throughout. Nothing here is trusted: pass the proofs to the checker. Deterministic; no global state.
     """
     import numpy as np
 
@@ -58,7 +59,7 @@ def planar_sandwich(
     outcome = Outcome()
     if family.dimension != 2 or not family.matrices:
         return PlanarResult(None, None, math.nan, "the planar search needs 2 x 2 matrices and a step other than the identity", 0, 0)
-    search = Search(family, None if width is None else min(as_float(width), 1e300), sides, time.monotonic() + time_limit, progress, outcome)
+    search = Search(family, None if width is None else min(as_float(width), 1e300), sides, time.monotonic() + time_limit, progress, outcome, linear)
     reason = ""
     with np.errstate(all="ignore"):
         try:

@@ -58,6 +58,7 @@ class Search:
     deadline: float
     progress: Callable[[str], None] | None
     outcome: Outcome
+    linear: bool = False  # S4 only
     finer: int | None = None
     close_enough: bool = False  # the latest proofs come from a level that was fine enough
 
@@ -65,7 +66,8 @@ class Search:
         self.model = Model.of(self.family)
         weight = sum(self.family.integer_weights)
         self.largest = LARGEST_DEGREE // weight
-        if abs(self.model.total * self.model.offset) * self.family.common_weight > 1000:  # rho would have too many digits
+        # rho would have too many digits, or linear forms are asked for
+        if self.linear or abs(self.model.total * self.model.offset) * self.family.common_weight > 1000:
             self.largest = 0
         q = 7
         if self.goal is None or self.goal >= 1e-11:

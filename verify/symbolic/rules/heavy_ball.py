@@ -12,7 +12,7 @@ from ..case import Case, need
 from ..result import Exact, Step
 from .mu import logarithm, logarithms
 from .registry import Solve, rule
-from .spectra import largest_modulus, spectrum
+from .spectra import at_least, largest_modulus, spectrum
 
 FACT = "Variants"
 MAX_SHOWN = 4  # the block identity is written out up to this N; it says the same for every N
@@ -21,9 +21,9 @@ MAX_SHOWN = 4  # the block identity is written out up to this N; it says the sam
 @rule("mu", "momentum and weight decay")
 def heavy_ball(case: Case, _: Solve) -> Exact:
     """mu of w' = w - eta (grad + omega w) + beta (w - w_previous) on span{g_i}: log of the spectral radius of [[S, -beta I], [I, 0]],
-    S = (1 + beta - eta omega) I - eta K/N, which is
+    S = (1 + beta - eta omega) I - eta K/N, with the eigenvalues s_j = 1 + beta - eta (omega + kappa_j/N). It is
 
-        log(beta)/2 where the largest |s_j| is at most 2 sqrt(beta), else log((|s| + sqrt(s^2 - 4 beta))/2) at that s,  s_j = 1 + beta - eta (omega + kappa_j/N).
+        log(beta)/2 where the largest |s_j| is at most 2 sqrt(beta), else log((|s| + sqrt(s^2 - 4 beta))/2) at that s.
 
     Proof. On an eigenvector of K the block acts by t^2 - s t + beta = 0. If s^2 <= 4 beta the roots are conjugate (or equal) with product beta: modulus
     sqrt(beta). Otherwise they are real and of one sign, and the larger modulus is R(|s|) = (|s| + sqrt(s^2 - 4 beta))/2, which is sqrt(beta) at
@@ -36,24 +36,24 @@ def heavy_ball(case: Case, _: Solve) -> Exact:
     beta, center = o.momentum, 1 + o.momentum - o.step_size * o.weight_decay
     modulus = largest_modulus(case, found, center)
     if is_zero(beta):
-        first = Step(FACT, "weight decay alone: on span{g_i} the step is (1 - eta omega) I - eta K/N, symmetric, with the eigenvalues 1 - eta omega - eta kappa/N")
+        first = Step(FACT, "weight decay alone: on span{g_i} the step is symmetric with the eigenvalues 1 - eta omega - eta kappa/N")
         return Exact("mu", logarithms(modulus.pieces), found.conditions, (first, *found.steps, modulus.step))
     root = 2 * sympy.sqrt(beta)
-    small = [bound for bound in modulus.bounds if not case.assumptions.nonnegative(root - bound)]
+    small = [bound for bound in modulus.bounds if not at_least(root - bound, case.assumptions)]
     oscillating = sympy.And(*(bound <= root for bound in small))
     pieces = [(sympy.log(beta) / 2, oscillating)] + [(logarithm(_radius(value, beta)), condition) for value, condition in modulus.pieces]
     steps = (_block_step(case, center), _radius_step(), *found.steps, modulus.step)
     return Exact("mu", sympy.Piecewise(*pieces), found.conditions, steps)
 
 
-@rule("lambda", "heavy ball, one sample")
-def one_sample(case: Case, solve: Solve) -> Exact:
-    """N = 1: SGD with momentum or weight decay takes the same step every time, the one of gradient descent with kappa = K_11."""
+@rule("lambda", "heavy ball, one sample or full batch")
+def one_step(case: Case, solve: Solve) -> Exact:
+    """N = 1, or every sample in every step: SGD with momentum or weight decay takes the step of gradient descent every time, so lambda = mu."""
     o = case.optimiser
     need(not o.plain, "the optimiser has neither momentum nor weight decay")
-    need(case.problem.size == 1, "there is more than one sample, so the steps are random")
+    need(case.full_batch or case.problem.size == 1, "the steps are random")
     found = heavy_ball(case, solve)
-    first = Step("E2", "one sample: every step is the same matrix, and lambda = mu is the log of its spectral radius")
+    first = Step("E2", "every step is the same matrix, the one of gradient descent, and lambda = mu is the log of its spectral radius")
     return replace(found, quantity="lambda", derivation=(first, *found.derivation))
 
 

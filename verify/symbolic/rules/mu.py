@@ -15,7 +15,7 @@ from ..problem import SymbolicProblem
 from ..result import Exact, Step, Unsolved
 from .registry import Solve, rule
 from .spectra import largest_modulus, spectrum
-from .spectral_parts import FACT, MAX_RATIONAL, T, characteristic, tidy
+from .spectral_parts import MAX_RATIONAL, MAX_SYMBOLIC, T, characteristic, compare, tidy
 
 
 @rule("mu", "eigenvalues of K")
@@ -39,8 +39,8 @@ def logarithms(pieces: tuple[tuple[Any, Any], ...]) -> Any:
 
 
 def logarithm(value: Any) -> Any:
-    """log(value), -oo where it vanishes identically."""
-    return sympy.S.NegativeInfinity if is_zero(value) else sympy.log(value)
+    """log(value), -oo for zero."""
+    return sympy.S.NegativeInfinity if value.is_zero or (value.is_number and compare(value, sympy.Integer(0)) == 0) else sympy.log(value)
 
 
 def gd_threshold(problem: Problem | SymbolicProblem) -> Exact | Unsolved:
@@ -57,7 +57,8 @@ def gd_threshold(problem: Problem | SymbolicProblem) -> Exact | Unsolved:
     except Refused as reason:
         return Unsolved("eta_gd", (Attempt("eigenvalues of K", str(reason)),))
     o, n = case.optimiser, symbolic.size
-    bounds = [tidy(2 * n * (1 + o.momentum) / (kappa + n * o.weight_decay)) for kappa in found.highs]
+    largest = found.highs[0] if len(found.highs) == 1 else sympy.Max(*found.highs)
+    value = tidy(2 * n * (1 + o.momentum) / (largest + n * o.weight_decay))
     conditions = found.defined
     trace = tidy(case.gram.trace())  # positive iff the largest eigenvalue is, as none is negative
     if case.assumptions.sign(trace) != 1:
@@ -69,40 +70,45 @@ def gd_threshold(problem: Problem | SymbolicProblem) -> Exact | Unsolved:
     jury = (quadratic.subs(t, 1) - (1 + beta - s), quadratic.subs(t, -1) - (1 + beta + s))
     text = "mu < 0 iff |1 - eta kappa/N| < 1 for every nonzero eigenvalue, that is eta kappa_max < 2 N"
     if not o.plain:
-        text = "both roots of t^2 - s t + beta, s = 1 + beta - eta (kappa/N + omega), lie in the open unit disc iff the values at 1 and -1 are positive and beta < 1"
+        text = "both roots of t^2 - s t + beta, s = 1 + beta - eta (kappa/N + omega), are in the open unit disc iff it is positive at 1 and -1 and beta < 1"
     steps = (*found.steps, Step("E2" if o.plain else "Variants", text, () if o.plain else jury))
-    answer = Exact("eta_gd", sympy.Min(*bounds), conditions, steps, "gradient descent threshold", symbolic)
+    answer = Exact("eta_gd", value, conditions, steps, "gradient descent threshold", symbolic)
     return answer if answer.proved else Unsolved("eta_gd", (Attempt("eigenvalues of K", "its check does not simplify to zero"),))
 
 
 def mu_sign_conditions(problem: Problem | SymbolicProblem) -> tuple[Any, ...]:
-    """Relations, polynomial in the entries of eta K, that hold exactly where mu < 0; for N up to 6, with no formula for any eigenvalue.
+    """Relations, polynomial in eta and the entries of K, that hold exactly where mu < 0, with no formula for any eigenvalue: for N <= 4 (rational K: 6).
 
-    With A = eta K/N and d = rank K let det((2 + s) I - A) = (2 + s)^(N-d) sum_k a_k s^k. The a_k are real and a_d = 1. All roots of the sum are real,
-    s = eta kappa/N - 2. If mu < 0, every nonzero kappa has 0 < eta kappa/N < 2, all roots are negative, and all a_k are positive. If all a_k are
-    positive, no s >= 0 is a root, so eta kappa/N < 2 for all kappa, and |1 - eta kappa/N| < 1 as the nonzero kappa are positive. Where the rank of K
-    drops at some parameters, roots s = -2 appear and the statement stays true. With momentum beta < 1 and weight decay omega, 2 becomes
-    2 (1 + beta) - eta omega (`gd_threshold` has the reason). Relations that follow from the assumptions are left out: () means that mu < 0 always; a
-    relation that never holds is returned as sympy.false. Raises `InputError` where there are no data or more than 6 samples with a gradient.
+    Let chi(t) = t^d - e_1 t^(d-1) + .. +- e_d be det(t I - K) without its zero roots and tau = 2 N/eta. The relations say that all coefficients of
+    chi(tau + s) in s are positive. All roots of chi are real. If mu < 0, every nonzero kappa is below tau, all roots of chi(tau + s) are negative, and its
+    coefficients are positive. If they are positive, no s >= 0 is a root, so 0 < kappa < tau for every nonzero kappa and |1 - eta kappa/N| < 1. Where the
+    rank of K drops at some parameters, s = -tau is a root and the statement stays true. With momentum beta and weight decay omega, beta < 1
+    and eta tau = N (2 (1 + beta) - eta omega), see `gd_threshold`; if that is negative both sides fail. Each coefficient is multiplied by a power of eta.
+    Relations that follow from the assumptions are left out, so () means that mu < 0 always; (false,) means never.
+    Raises `InputError` where there are no data or too many samples with a gradient.
     """
     symbolic = _with_data(problem)
     case = Case(symbolic)
-    if len(case.indices) > MAX_RATIONAL:
-        raise InputError(f"K has {len(case.indices)} samples with a gradient; the conditions are written down for at most {MAX_RATIONAL}")
-    o = case.optimiser
-    a = (case.gram * o.step_size / symbolic.size).applyfunc(tidy)
-    chi = sympy.Poly(characteristic(a), T)
-    coefficients = [tidy(x) for x in reversed(chi.all_coeffs())]
-    zeros = next(i for i, x in enumerate(coefficients) if not is_zero(x))
-    reduced = sum((x * T**i for i, x in enumerate(coefficients[zeros:])), start=sympy.Integer(0))
-    edge = 2 * (1 + o.momentum) - o.step_size * o.weight_decay
-    if not is_zero((T * sympy.eye(a.rows) - a).det(method="berkowitz") - T**zeros * reduced):
+    o, size = case.optimiser, len(case.indices)
+    limit = MAX_RATIONAL if all(x.is_Rational for x in case.gram) else MAX_SYMBOLIC
+    if size > limit:
+        raise InputError(f"K has {size} samples with a gradient; the conditions are written down for at most {limit}")
+    coefficients = [tidy(x) for x in sympy.Poly(characteristic(case.gram), T).all_coeffs()]
+    if not is_zero((T * sympy.eye(size) - case.gram).det(method="berkowitz") - sum(x * T ** (size - k) for k, x in enumerate(coefficients))):
         raise InputError("the characteristic polynomial of K could not be verified; simplify the entries of K")
-    shifted = [tidy(x) for x in reversed(sympy.Poly(reduced.subs(T, edge + T), T).all_coeffs())]
-    signs = [case.assumptions.sign(x) for x in shifted[:-1]]
-    if any(sign in (0, -1) for sign in signs):
-        return (sympy.false,)
-    return tuple(sympy.StrictGreaterThan(x, 0) for x, sign in zip(shifted[:-1], signs, strict=True) if sign is None)
+    while is_zero(coefficients[-1]):
+        coefficients.pop()
+    d, tau = len(coefficients) - 1, tidy(symbolic.size * (2 * (1 + o.momentum) - o.step_size * o.weight_decay))
+    found = [] if case.assumptions.sign(1 - o.momentum) == 1 else [o.momentum < 1]
+    for j in range(d):
+        terms = (sympy.binomial(d - k, j) * tau ** (d - k - j) * o.step_size**k * x for k, x in enumerate(coefficients[: d - j + 1]))
+        value = tidy(sum(terms, start=sympy.Integer(0)).primitive()[1])
+        sign = case.assumptions.sign(value)
+        if sign in (0, -1):
+            return (sympy.false,)
+        if sign is None:
+            found.append(sympy.StrictGreaterThan(value, 0, evaluate=False))
+    return tuple(found)
 
 
 def _with_data(problem: Problem | SymbolicProblem) -> SymbolicProblem:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sympy
-
 from ..case import Case, need
+from ..growth import mean_log
 from ..result import Exact, Step
 from .registry import Solve, rule
 
@@ -12,14 +11,14 @@ from .registry import Solve, rule
 @rule("lambda", "one dimension")
 def one_dimension(case: Case, _: Solve) -> Exact:
     """lambda = sum_s p_s log |a_s|; for D = 1 and batch 1 that is sum_i p_i log |1 - eta x_i^2|."""
-    if case.problem.population is None and case.problem.optimiser is not None and case.problem.size == 1 and case.optimiser.kind == "sgd":
-        if case.optimiser.plain:  # with replacement, a batch of any size is the one sample again
-            (c,) = case.c
-            return Exact("lambda", sympy.log(sympy.Abs(1 - c)), (), (Step("E4", "one sample: every step is the number 1 - eta K_11"),))
+    o = case.problem.optimiser
+    if case.problem.population is None and o is not None and case.problem.size == 1 and o.kind == "sgd" and o.plain:
+        (c,) = case.c  # with replacement, a batch of any size is the one sample again
+        return Exact("lambda", mean_log([(1, 1 - c)]), (), (Step("E4", "one sample: every step is the number 1 - eta K_11"),))
     family = case.family
     need(family.dimension == 1, f"the steps act on {family.dimension} dimensions")
     factors = [a[0, 0] for a in family.steps]
-    value = sum((p * sympy.log(sympy.Abs(a)) for p, a in zip(family.probabilities, factors, strict=True)), start=sympy.Integer(0))
+    value = mean_log(zip(family.probabilities, factors, strict=True))
     minors = () if case.problem.matrices is not None or case.problem.size < 2 else tuple(
         case.gram[i, j] ** 2 - case.gram[i, i] * case.gram[j, j] for i in range(case.gram.rows) for j in range(i)
     )  # fmt: skip

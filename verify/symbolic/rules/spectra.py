@@ -17,7 +17,7 @@ from ..problem import Matrix
 from ..result import Step
 from .spectral_parts import FACT, FINDERS, Eigenvalue, Part, compare, tidy
 
-MAX_CANDIDATES = 12
+MAX_CANDIDATES = 16
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,11 @@ def spectrum(case: Case) -> Spectrum:
         steps.append(Step("E1", f"K is block diagonal up to the order of samples, with {len(found)} different blocks: its eigenvalues are those of the blocks"))
     lows = _reduced([x for part in found for x in (part.values[:1] if part.ascending else part.values)], case.assumptions, 1)
     highs = _reduced([x for part in found for x in (part.values[-1:] if part.ascending else part.values)], case.assumptions, -1)
-    need(len(lows) + len(highs) <= MAX_CANDIDATES, f"{len(lows)} eigenvalues may be the least and {len(highs)} the largest, too many for one formula")
-    if len({x.value for x in (*lows, *highs)}) > 1:
+    count = len({x.value for x in (*lows, *highs)})
+    need(count <= MAX_CANDIDATES, f"{count} eigenvalues may be the least or the largest, too many for one formula")
+    if count > 1:
         steps.append(Step(FACT, f"the least nonzero eigenvalue is {_listed(lows)}, the largest {_listed(highs)}"))
+    need(all(not x.value.is_number or compare(x.value, sympy.Integer(0)) == 1 for x in lows), "an eigenvalue of K could not be told from zero")
     defined = tuple(_condition(x, case.assumptions, nonzero=True) for part in found for x in part.defined)
     positive = tuple(_condition(x.witness, case.assumptions) for x in lows)
     return Spectrum(tuple(x.value for x in lows), tuple(x.value for x in highs), _known(defined), _known(positive), tuple(steps))
@@ -74,7 +76,7 @@ def _smaller(case: Case) -> tuple[Matrix, list[Step]]:
         return case.gram, []
     rows = features.extract(list(case.indices), list(range(features.cols)))
     dual = sympy.ImmutableDenseMatrix((rows.T * rows).applyfunc(tidy))
-    identities = tuple((rows * (rows.T * rows) - (rows * rows.T) * rows)) if rows.rows * rows.cols <= 40 else ()
+    identities = tuple(rows * (rows.T * rows) - (rows * rows.T) * rows) if rows.rows * rows.cols <= 40 else ()
     text = "X (X^T X) = K X: X maps eigenvectors of X^T X outside its kernel to those of K = X X^T, one to one"
     return dual, [Step(FACT, text, identities)]
 
@@ -109,23 +111,35 @@ def _reduced(candidates: list[Eigenvalue], known: Assumptions, sense: int) -> li
     """Candidates for the least (sense 1) or largest (sense -1) without those that another one surely beats."""
     kept: list[Eigenvalue] = []
     for x in candidates:
-        if any(_at_least(sense * (x.value - y.value), known) for y in kept):
+        if any(at_least(sense * (x.value - y.value), known) for y in kept):
             continue
-        kept = [y for y in kept if not _at_least(sense * (y.value - x.value), known)] + [x]
+        kept = [y for y in kept if not at_least(sense * (y.value - x.value), known)] + [x]
     return kept
 
 
-def _at_least(difference: Any, known: Assumptions) -> bool:
+def at_least(difference: Any, known: Assumptions) -> bool:
     """Whether difference >= 0 is proved."""
     if difference.is_number:
         return compare(difference, sympy.Integer(0)) in (0, 1)
-    if difference.has(sympy.acos):
+    if difference.has(sympy.acos) or _fails_somewhere(difference, known):
         return False
     return known.nonnegative(difference)
 
 
+def _fails_somewhere(difference: Any, known: Assumptions) -> bool:
+    """Whether the difference is negative at one of two allowed points: spares the attempt at a proof."""
+    symbols = sorted(difference.free_symbols, key=str)
+    if known.facts or any(s in known.bounds for s in symbols):
+        return False  # the points might not be allowed
+    for values in (range(2, 2 + len(symbols)), range(1 + len(symbols), 1, -1)):
+        point = {s: -x if s.is_negative or s.is_nonpositive else x for s, x in zip(symbols, values, strict=True)}
+        if difference.subs(point).is_negative:
+            return True
+    return False
+
+
 def _condition(expression: Any, known: Assumptions, *, nonzero: bool = False) -> Any:
-    if expression.is_number:  # of a positive semidefinite K, and not zero
+    if expression.is_number:  # not zero, and of a positive semidefinite K
         return sympy.true
     sign = known.sign(expression)
     if sign == 1 or (nonzero and sign == -1):
@@ -159,20 +173,19 @@ def largest_modulus(case: Case, found: Spectrum, center: Any) -> Modulus:
     eta, n = case.optimiser.step_size, case.problem.size
     lows, highs = ([tidy(eta * kappa / n) for kappa in ends] for ends in (found.lows, found.highs))
     if found.only is not None:
-        value = sympy.Abs(center - lows[0])
+        value = sympy.Abs(tidy(center - lows[0]))
         return Modulus(((value, sympy.true),), (value,), Step(FACT, "there is one eigenvalue only", ()))
-    u, v, s = (sympy.Dummy(name, real=True) for name in ("x_min", "x_max", "s"))
-    identities = ((s - u) - (v - s) - (2 * s - (u + v)), ((s - u) - (v - u) / 2).subs(s, (u + v) / 2), ((v - s) - (v - u) / 2).subs(s, (u + v) / 2))
-    step = Step(FACT, "max_j |s - x_j| = max(s - x_min, x_max - s), and s - x_min is the larger iff x_min + x_max <= 2 s; on the boundary both agree", identities)
+    text = "max_j |s - x_j| = max(s - x_min, x_max - s), and s - x_min is the larger iff x_min + x_max <= 2 s; on the boundary both agree"
     both = set(lows) & set(highs)
     bounds = [sympy.Abs(center - x) for x in lows if x in both] + [center - x for x in lows if x not in both] + [x - center for x in highs if x not in both]
     if found.ends is None or any(kappa.has(sympy.acos, sympy.CRootOf) for kappa in found.ends):
-        return Modulus(((sympy.Max(*bounds), sympy.true),), tuple(bounds), step)  # a second copy of such roots in a condition would not be shorter
+        return Modulus(((sympy.Max(*bounds), sympy.true),), tuple(bounds), Step(FACT, text))  # a second copy of such roots in a condition would not be shorter
     total = tidy(found.lows[0] + found.highs[0])
+    step = Step(FACT, text, ((center - lows[0]) - (highs[0] - center) - 2 * center + eta * total / n,))
     below, above = (center - lows[0], sympy.true), (highs[0] - center, sympy.true)
     excess = tidy(2 * n * center - eta * total)
-    if _at_least(excess, case.assumptions):
+    if at_least(excess, case.assumptions):
         return Modulus((below,), tuple(bounds), step)
-    if _at_least(-excess, case.assumptions):
+    if at_least(-excess, case.assumptions):
         return Modulus((above,), tuple(bounds), step)
     return Modulus(((below[0], eta * total <= 2 * n * center), above), tuple(bounds), step)

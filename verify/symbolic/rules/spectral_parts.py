@@ -5,21 +5,21 @@ Every finder takes a symmetric matrix (positive semidefinite for the values of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import gcd
 from typing import Any
 
 import sympy
 
-from ..algebra import all_zero, is_zero, rational_parts
+from ..algebra import all_zero, is_zero
 from ..case import need
 from ..problem import Matrix
 from ..result import Step
 
 T = sympy.Dummy("t", real=True)  # the variable of characteristic polynomials
 W = sympy.Dummy("w")  # a root of unity
-MAX_RATIONAL, MAX_SYMBOLIC, MAX_OPERATIONS, MAX_CIRCULANT = 6, 4, 300, 60
+MAX_RATIONAL, MAX_SYMBOLIC, MAX_OPERATIONS, MAX_CIRCULANT, MAX_FACTORED = 6, 4, 300, 60, 4
 FACT = "E2"
 
 
@@ -47,16 +47,16 @@ class Part:
 def tidy(expression: Any) -> Any:
     """The shortest of a few equal forms."""
     expression = sympy.sympify(expression)
-    if expression.is_Atom:
+    if expression.is_Atom or expression.has(sympy.acos, sympy.CRootOf):  # roots of cubics and more stay as they are found
         return expression
     forms = [expression]
     if sympy.count_ops(expression) <= MAX_OPERATIONS:
-        if expression.has(sympy.sin, sympy.cos, sympy.tan) and expression.free_symbols:
+        if any(f.free_symbols for f in expression.atoms(sympy.sin, sympy.cos, sympy.tan)):
             forms.append(sympy.trigsimp(expression))
-        try:
-            forms += [form for one in list(forms) for form in (sympy.expand(one), sympy.factor(one))]
-        except (sympy.PolynomialError, NotImplementedError):
-            pass
+        forms += map(sympy.expand, list(forms))
+        if len(expression.free_symbols) <= MAX_FACTORED:  # factoring in many variables may take long
+            with contextlib.suppress(sympy.PolynomialError, NotImplementedError):
+                forms += map(sympy.factor, list(forms))
     return min(forms, key=sympy.count_ops)
 
 
@@ -128,7 +128,7 @@ def circulant(block: Matrix) -> Part | None:
     are independent (Vandermonde). Which of the kappa_k vanish or agree identically is decided modulo the cyclotomic polynomial.
     """
     n = block.rows
-    if n < 3 or not all(is_zero(block[i, j] - block[(i - j) % n, 0]) for i in range(n) for j in range(i + 1)):
+    if n < 3 or not all(is_zero(block[i, j] - block[(i - j) % n, 0]) for i in range(n) for j in range(n)):
         return None
     need(n <= MAX_CIRCULANT, f"K is circulant of size {n}, beyond {MAX_CIRCULANT}")
     c = [tidy(block[j, 0]) for j in range(n)]
@@ -138,9 +138,13 @@ def circulant(block: Matrix) -> Part | None:
         if key not in seen and not all_zero(key):
             kept.append(k)
         seen.add(key)
-    values, between = extreme_points([tidy(_circulant_eigenvalue(c, k)) for k in kept])
+    numbers, common = all(x.is_number for x in c), max(c[1:], key=c[1:].count)
+    values = [tidy(_circulant_eigenvalue(c, common, k)) for k in kept]
+    between: tuple[Any, ...] = ()
+    if not numbers:
+        values, between = extreme_points(values)
     size = sum(map(sympy.count_ops, values))
-    need(size <= MAX_OPERATIONS or block.is_symbolic() is False, f"K is circulant, but its {len(values)} eigenvalues would fill a page")
+    need(numbers or size <= MAX_OPERATIONS, f"K is circulant, but its {len(values)} eigenvalues would fill a page")
     powers = [W**j for j in range(n)]
     value = sum((x * p for x, p in zip(c, powers, strict=True)), start=sympy.Integer(0))
     identities = []
@@ -149,6 +153,7 @@ def circulant(block: Matrix) -> Part | None:
         row = sum((block[m, i] * p for i, p in enumerate(powers)), start=sympy.Integer(0))
         identities.append(row - value * W**m + (W**n - 1) * wrapped)
     symmetric = tuple(c[j] - c[n - j] for j in range(1, n))
+    identities.append((W - 1) * sum(powers) - W**n + 1)  # the powers of w != 1 add up to zero: a constant may be taken off all c_j
     text = f"K is circulant: for w^{n} = 1 the vector (1, w, w^2, ..) belongs to sum_j c_j w^j = sum_j c_j cos(2 pi j k/{n}) at w = exp(2 pi i k/{n})"
     steps = [Step(FACT, text, (*identities, *symmetric))]
     if between:
@@ -178,10 +183,14 @@ def extreme_points(values: list[Any]) -> tuple[list[Any], tuple[Any, ...]]:
     return values, ()
 
 
-def _circulant_eigenvalue(c: list[Any], k: int) -> Any:
+def _circulant_eigenvalue(c: list[Any], common: Any, k: int) -> Any:
+    """sum_j c_j cos(2 pi j k/N), short where many entries are `common`: sum_j cos(2 pi j k/N) is N for k = 0 and 0 for 0 < k < N."""
     n = len(c)
-    terms = [2 * c[j] * sympy.cos(2 * sympy.pi * ((j * k) % n) / n) for j in range(1, (n + 1) // 2)]
-    return sum(terms, start=c[0] + (c[n // 2] * (-1) ** k if n % 2 == 0 else 0))
+    if k == 0:
+        return sum(c)
+    d = [x - common for x in c]
+    terms = [2 * d[j] * sympy.cos(2 * sympy.pi * ((j * k) % n) / n) for j in range(1, (n + 1) // 2)]
+    return sum(terms, start=d[0] + (d[n // 2] * (-1) ** k if n % 2 == 0 else 0))
 
 
 def _cyclotomic_residue(c: list[Any], k: int) -> tuple[Any, ...]:
@@ -203,7 +212,8 @@ def _power_residue(power: int, n: int) -> list[int]:
 def by_characteristic_polynomial(block: Matrix) -> Part | None:
     """The factors of det(t I - K): linear, quadratic by radicals, cubic by the cosine of a third of an angle, rational of any degree by CRootOf."""
     rational = all(x.is_Rational for x in block)
-    need(block.rows <= (MAX_RATIONAL if rational else MAX_SYMBOLIC), f"a block of {block.rows} samples without a known structure, too large for its characteristic polynomial")
+    known = block.rows <= (MAX_RATIONAL if rational else MAX_SYMBOLIC)
+    need(known, f"K has a block of {block.rows} samples without a known structure, too large for its characteristic polynomial")
     chi = sympy.Poly(characteristic(block), T)
     coefficients = [x if x.is_Rational else tidy(x) for x in reversed(chi.all_coeffs())]
     zeros = next(i for i, x in enumerate(coefficients) if not is_zero(x))
@@ -227,7 +237,12 @@ def characteristic(matrix: Matrix) -> Any:
 def _factors(polynomial: Any) -> list[tuple[Any, int]]:
     """Monic factors in T with multiplicities."""
     numerator, _ = sympy.fraction(sympy.together(polynomial))
+    symbols = sorted(numerator.free_symbols - {T}, key=str)
+    point = {s: sympy.Rational(sympy.prime(5 * i + 3), 2) for i, s in enumerate(symbols)}
     try:
+        image = polynomial.subs(point)  # monic: if this is irreducible, so is the polynomial
+        if symbols and sympy.Poly(image, T).domain.is_QQ and sympy.Poly(image, T).is_irreducible:
+            return [(polynomial, 1)]
         found = sympy.factor_list(numerator)[1]
     except (sympy.PolynomialError, NotImplementedError):
         return [(polynomial, 1)]
@@ -264,7 +279,7 @@ def _cubic(c2: Any, c1: Any, c0: Any) -> Part:
     numerator = tidy(2 * e**3 - 9 * e * c1 - 27 * c0)
     angle = sympy.acos(numerator / (2 * sympy.sqrt(P) ** 3)) / 3
     low, high = (e + 2 * sympy.sqrt(P) * sympy.cos(angle + 2 * sympy.pi / 3)) / 3, (e + 2 * sympy.sqrt(P) * sympy.cos(angle)) / 3
-    need(sympy.count_ops(high) <= MAX_OPERATIONS, "the roots of its cubic characteristic polynomial would fill a page; mu_sign_conditions says exactly where mu < 0")
+    need(sympy.count_ops(high) <= MAX_OPERATIONS, "the roots of its cubic factor would fill a page; mu_sign_conditions says exactly where mu < 0")
     s, r, u, q = (sympy.Dummy(name, real=True) for name in "eruq")
     t = (s + 2 * r * sympy.cos(u)) / 3
     cubic = t**3 - s * t**2 + (s**2 - r**2) / 3 * t + (2 * s**3 - 3 * s * (s**2 - r**2) - 2 * r**3 * q) / 27

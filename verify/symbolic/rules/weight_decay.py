@@ -73,11 +73,12 @@ def only_pulls(case: Case, _: Solve) -> Exact:
     p, k = case.draw_probabilities, case.gram
     text = "eta omega = 1 leaves A_i = -eta K e_i e_i^T of rank one, so |A^n| is a product of eta |K_ij| over consecutive draws; the ergodic theorem"
     n = k.rows
-    unit = [sympy.Matrix(n, 1, lambda r, _, i=i: int(r == i)) for i in range(n)]  # type: ignore[misc]
+    unit = [sympy.eye(n).col(i) for i in range(n)]
     steps = [(1 - o.step_size * o.weight_decay) * sympy.eye(n) - o.step_size * k * e * e.T for e in unit]
     products = [(steps[i] * steps[j] - o.step_size**2 * k[i, j] * k * unit[i] * unit[j].T) for i in range(n) for j in range(n)]
     step = Step(FACT, text, tuple(x for a in products for x in a))
     if not is_zero(1 - sum(p)) or any(is_zero(x) for x in k):
-        return Exact("lambda", sympy.S.NegativeInfinity, (), (step, Step(FACT, "a gradient vanishes or two are orthogonal: almost surely A^n = 0 from some n on")))
+        dies = Step(FACT, "a gradient vanishes or two are orthogonal: almost surely A^n = 0 from some n on")
+        return Exact("lambda", sympy.S.NegativeInfinity, (), (step, dies))
     value = sum((p[i] * p[j] * sympy.log(sympy.Abs(k[i, j])) for i in range(n) for j in range(n)), start=logarithm(o.step_size))
     return Exact("lambda", value, (), (step,))

@@ -28,7 +28,7 @@ def closed_form(problem: Problem | SymbolicProblem, *, enclose: bool = True) -> 
 
 def _answer(quantity: str, case: Case, rules: list[Rule], enclose: bool) -> Exact | Unsolved:
     try:
-        return _derived(quantity, case, rules).with_problem(case.problem)
+        return derived(quantity, case, rules).with_problem(case.problem)
     except Failure as failure:
         numeric = case.problem.rational() if enclose else None
         if numeric is None:
@@ -44,12 +44,12 @@ class Failure(Refused):
         self.tried = tried
 
 
-def _derived(quantity: str, case: Case, rules: list[Rule]) -> Exact:
+def derived(quantity: str, case: Case, rules: list[Rule]) -> Exact:
     """The first closed form whose derivation checks. Raises `Failure` with every rule's reason."""
     tried: list[Attempt] = []
 
     def solve(smaller: Case) -> Exact:
-        return _derived(quantity, smaller, rules)
+        return derived(quantity, smaller, rules)
 
     for rule in rules:
         try:

@@ -1,0 +1,31 @@
+"""Where the statements come from, each source once."""
+
+from __future__ import annotations
+
+THEORY = "theorems/THEORY.md, {}"
+CHEMNITZ_ENGEL = (
+    "D. Chemnitz, M. Engel, Characterizing Dynamical Stability of Stochastic Gradient Descent in Overparameterized Learning, "
+    "JMLR 26(134):1-46, 2025, arXiv:2407.20209"
+)
+BOUGEROL_PICARD = "P. Bougerol, N. Picard, Strict stationarity of generalized autoregressive processes, Ann. Probab. 20, 1992, Lemma 3.4"
+BOUGEROL_LACROIX = "P. Bougerol, J. Lacroix, Products of Random Matrices with Applications to Schroedinger Operators, Birkhaeuser 1985"
+FURSTENBERG_KESTEN = "H. Furstenberg, H. Kesten, Products of random matrices, Ann. Math. Statist. 31, 1960"
+FURSTENBERG_KIFER = "H. Furstenberg, Y. Kifer, Random matrix products and measures on projective spaces, Israel J. Math. 46, 1983"
+GOLDSHEID_MARGULIS = "I. Goldsheid, G. Margulis, Lyapunov indices of a product of random matrices, Russian Math. Surveys 44(5), 1989"
+JACOT = "A. Jacot, F. Gabriel, C. Hongler, Neural tangent kernel: convergence and generalization in neural networks, NeurIPS 2018, arXiv:1806.07572"
+MULAYOFF_MICHAELI = "R. Mulayoff, T. Michaeli, Exact Mean Square Linear Stability Analysis for SGD, COLT 2024, arXiv:2306.07850"
+MA_YING = "C. Ma, L. Ying, On linear stability of SGD and input-smoothness of neural networks, NeurIPS 2021"
+WU_MA_E = "L. Wu, C. Ma, W. E, How SGD selects the global minima in over-parameterized learning, NeurIPS 2018"
+ZIYIN = "L. Ziyin, B. Li, T. Galanti, M. Ueda, Probabilistic stability of SGD, arXiv:2303.13093"
+ANDREYEV_BENEVENTANO = "A. Andreyev, P. Beneventano, Edge of Stochastic Stability, arXiv:2412.20553"
+AVILA_ESKIN_VIANA = "A. Avila, A. Eskin, M. Viana, Continuity of the Lyapunov exponents of random matrix products, arXiv:2305.06009"
+BOCKER_VIANA = "C. Bocker, M. Viana, Continuity of Lyapunov exponents for random two-dimensional matrices, Ergodic Theory Dynam. Systems 37, 2017"
+LE_PAGE = "E. Le Page, Regularite du plus grand exposant caracteristique des produits de matrices aleatoires, Ann. Inst. H. Poincare 25, 1989"
+RUELLE = "D. Ruelle, Analyticity properties of the characteristic exponents of random matrix products, Adv. Math. 32, 1979"
+POLLICOTT = "M. Pollicott, Maximal Lyapunov exponents for random matrix products, Invent. Math. 181, 2010"
+PROTASOV_JUNGERS = "V. Protasov, R. Jungers, Lower and upper bounds for the largest Lyapunov exponent of matrices, Linear Algebra Appl. 438, 2013"
+ROTA_STRANG = "G.-C. Rota, G. Strang, A note on the joint spectral radius, Indag. Math. 22, 1960"
+STROHMER_VERSHYNIN = "T. Strohmer, R. Vershynin, A randomized Kaczmarz algorithm with exponential convergence, J. Fourier Anal. Appl. 15, 2009"
+COHEN = "J. Cohen et al., Gradient descent on neural networks typically occurs at the edge of stability, ICLR 2021, arXiv:2103.00065"
+KESKAR = "N. Keskar et al., On large-batch training for deep learning: generalization gap and sharp minima, ICLR 2017, arXiv:1609.04836"
+HOCHREITER = "S. Hochreiter, J. Schmidhuber, Flat minima, Neural Computation 9, 1997"

@@ -1,0 +1,122 @@
+"""Similarities of one inner product (E17): A_s W A_s^T = s_s^2 W with W positive definite, and lambda = sum_s p_s log|s_s|."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import sympy
+
+from ..algebra import all_zero
+from ..assumptions import Assumptions
+from ..case import Case, Family, Refused, need
+from ..field import Field
+from ..growth import compact, half_log, mean_log, nonvanishing, poles
+from ..problem import Matrix
+from ..result import Exact, Step
+from .registry import Solve, rule
+
+MAX_SIMILARITIES, MAX_SPACE = 12, 3
+
+
+@rule("lambda", "similarities of one inner product")
+def conformal(case: Case, _: Solve) -> Exact:
+    """lambda = sum_s p_s log|s_s| where A_s W A_s^T = s_s^2 W, s_s^2 = |det A_s|^(2/d). Source: E17. Rotations (W = I), and equal norms at c = 2, whose steps
+    are reflections that preserve W = K (E7): lambda = 0. Otherwise W is looked for among the solutions of that linear system."""
+    family = case.family
+    need(len(family.steps) <= MAX_SIMILARITIES, f"there are more than {MAX_SIMILARITIES} steps")
+    candidates = [(sympy.ImmutableDenseMatrix(sympy.eye(family.dimension)), "the identity")]
+    if family.dual_form is not None:
+        candidates.insert(0, (family.dual_form, "K in residual coordinates" if family.dual_form != candidates[0][0] else "the identity"))
+    for form, name in candidates:
+        squares = _squares(family, form)
+        if squares is not None:
+            return _exact(case, form, squares, name)
+    for form in _solutions(family):
+        squares = _squares(family, form)
+        if squares is not None and positive_definite(form, case.assumptions):
+            return _exact(case, form, squares, "positive definite by its leading minors")
+    raise Refused("no positive definite form was found of which every step is a similarity")
+
+
+def _exact(case: Case, form: Matrix, squares: list[Any], name: str) -> Exact:
+    family = case.family
+    value = mean_log(half_log(p, square) for p, square in zip(family.probabilities, squares, strict=True))
+    residuals = [x for a, square in zip(family.steps, squares, strict=True) for x in a * form * a.T - square * form]
+    shown = ", ".join(str(square) for square in squares)
+    text = f"A W A^T = s^2 W for W = {form.tolist()} ({name}) with s^2 = {shown}: up to the factor every step is an isometry of one norm"
+    regular = nonvanishing([sympy.fraction(sympy.together(x))[1] for x in form], case.assumptions) if form != family.dual_form else ()
+    conditions = tuple(dict.fromkeys((*family.conditions, *regular, *poles(value, family.steps, case.assumptions))))
+    return Exact("lambda", value, conditions, (Step("E17", text, tuple(residuals)),))
+
+
+def _squares(family: Family, form: Matrix) -> list[Any] | None:
+    """s_s^2 with A_s W A_s^T = s_s^2 W, or None."""
+    pivot = next((i for i in range(family.dimension) if form[i, i] != 0), None)
+    if pivot is None:
+        return None
+    found = []
+    for a in family.steps:
+        image = a * form * a.T
+        square = compact(image[pivot, pivot] / form[pivot, pivot])
+        if not all_zero(image[i, j] - square * form[i, j] for i in range(form.rows) for j in range(i + 1)):
+            return None
+        found.append(square)
+    return found
+
+
+def _solutions(family: Family) -> Iterator[Matrix]:
+    """Symmetric W with A_s W A_s^T = sigma_s W for all s, sigma_s = +-|det A_s|^(2/d): short combinations of a basis."""
+    d = family.dimension
+    field = Field(x for a in family.steps for x in a)
+    places = [(i, j) for i in range(d) for j in range(i, d)]
+    spaces = [field.of([[field.domain.one if k == j else field.domain.zero for j in range(len(places))] for k in range(len(places))])]
+    for a in family.steps:
+        action, narrowed = _action(field, field.matrix(a), places), []
+        for square in _possible_squares(a, field):
+            for space in spaces:
+                moved = (action - square_identity(field, square, len(places))) * space.transpose()
+                kernel = field.kernel(moved)
+                if kernel:
+                    narrowed.append(field.of(kernel) * space)
+        spaces = narrowed
+        need(spaces, "no quadratic form is preserved up to factors by every step")
+    for space in spaces:
+        rows = [field.normalised(row) for row in space.to_list()]
+        for signs in product((1, 0, -1), repeat=len(rows)) if len(rows) <= MAX_SPACE else ((1,) * len(rows),):
+            if any(signs):
+                entries = {place: sum((row[k] * s for row, s in zip(rows, signs, strict=True)), start=field.domain.zero) for k, place in enumerate(places)}
+                yield sympy.ImmutableDenseMatrix(d, d, lambda i, j, e=entries: field.expression(e[min(i, j), max(i, j)]))
+
+
+def square_identity(field: Field, square: Any, size: int) -> Any:
+    """square times the unit matrix."""
+    return field.of([[square if i == j else field.domain.zero for j in range(size)] for i in range(size)])
+
+
+def _possible_squares(a: Matrix, field: Field) -> list[Any]:
+    """|det A|^(2/d) up to a sign that may be open, where it lies in the field."""
+    d, determinant = a.rows, compact(a.det())
+    if d % 2 == 0 and d > 2:
+        root = sympy.root(sympy.factor(determinant), d // 2)
+    else:
+        root = determinant if d == 2 else sympy.root(sympy.factor(determinant**2), d)
+    need(d == 2 or not any(power.exp.is_Rational and not power.exp.is_Integer for power in root.atoms(sympy.Pow)), "the factor |det A|^(1/d) is not rational")
+    found = field.element(root)
+    return [found, -found]
+
+
+def _action(field: Field, a: Any, places: list[tuple[int, int]]) -> Any:
+    """W -> A W A^T on symmetric matrices in the coordinates `places`."""
+    rows = a.to_list()
+    columns = []
+    for k, m in places:
+        pairs = {(k, m), (m, k)}
+        columns.append([sum((rows[i][p] * rows[j][q] for p, q in pairs), start=field.domain.zero) for i, j in places])
+    return field.of(columns).transpose()
+
+
+def positive_definite(form: Matrix, assumptions: Assumptions) -> bool:
+    """Whether every leading minor is known to be positive."""
+    return all(assumptions.sign(form[:k, :k].det()) == 1 for k in range(1, form.rows + 1))
