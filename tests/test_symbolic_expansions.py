@@ -90,12 +90,12 @@ def test_the_coefficients_in_symbols() -> None:
     assert [sympy.simplify(c + A**m / (2 * m)) for m, c in enumerate(orthogonal, 1)] == [0, 0, 0]  # K_12 -> 0: (1/2) log(1 - eta a)
 
 
-def test_higher_orders_agree_with_an_enclosure_of_twelve_digits() -> None:
+def test_order_four_agrees_with_an_enclosure_of_eleven_digits() -> None:
     found = small_steps(SymbolicProblem.from_gram([["1", "1/2"], ["1/2", "2"]], ETA), 4)
     lo, hi = certified([["1", "1/2"], ["1/2", "2"]], "1/128", (1, 1), "1e-13")
     value = enclose(found.value.subs(ETA, sympy.Rational(1, 128)), 20)[0]
     assert value is not None
-    assert lo - Fraction(1, 10**13) < value < hi + Fraction(1, 10**13)
+    assert lo - Fraction(1, 10**11) < value < hi + Fraction(1, 10**11)  # |a_5| eta^5 is about 2e-12
 
 
 @given(kernels(), weights)

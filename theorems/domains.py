@@ -33,11 +33,25 @@ def anywhere(**options: Any) -> Drawn:
     return strategy
 
 
+def full_batch(points: int) -> SearchStrategy[Any]:
+    """Gradient descent, and SGD with every sample in every step."""
+    from verify import strategies
+
+    return strategies.problems(points, kinds=("gd", "sgd"), batches=(points,), replacement=(False,))
+
+
 def stable(points: int) -> SearchStrategy[Any]:
     """All c_i < 2."""
     from verify import strategies
 
     return strategies.away_from_threshold(points, stable=True)
+
+
+def stable_and_connected(points: int) -> SearchStrategy[Any]:
+    """All c_i < 2, a connected graph."""
+    from verify import strategies
+
+    return strategies.away_from_threshold(points, stable=True, connected=True if points > 1 else None)
 
 
 def boundary(points: int) -> SearchStrategy[Any]:

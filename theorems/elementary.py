@@ -12,7 +12,7 @@ from verify.threshold.bracket import critical_bracket
 
 from .case import Case
 from .conditions import DEFINITE, GRADIENTS, NONSINGULAR, SINGLE, general_sign, listed, sign_of
-from .domains import anywhere, boundary, equal_norms, one_singular, outside_bracket, stable
+from .domains import anywhere, boundary, equal_norms, full_batch, one_singular, outside_bracket, stable
 from .evidence import FACTS, Evidence, bound_agrees, enclosed, long_products, sign_agrees, value_agrees
 from .linear_stability import SETTING
 from .sources import ANDREYEV_BENEVENTANO, CHEMNITZ_ENGEL, STROHMER_VERSHYNIN, THEORY
@@ -217,7 +217,7 @@ E2 = Statement(
     references=(THEORY.format("E2"),),
     evidence="proved here",
     relations=related(uses=["D-mu", "D-lambda"]),
-    drawn=anywhere(kinds=("gd", "sgd"), batches=(2,), replacement=(False,)),
+    drawn=full_batch,
 )
 E3 = Statement(
     id="E3",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .case import Case
 from .conclusion import Conclusion, Examined, Facts, Verdict, examine
-from .domains import anywhere, stable
+from .domains import anywhere, stable_and_connected
 from .sources import BOUGEROL_PICARD, CHEMNITZ_ENGEL, FURSTENBERG_KIFER, THEORY
 from .statement import Condition, Evidence, Fact, Statement, Variable, both, related
 
@@ -173,7 +173,7 @@ T2_PRIME = Statement(
     references=(THEORY.format("T2'"), f"{CHEMNITZ_ENGEL}, Theorems A and B"),
     evidence="proved here",
     relations=related(follows_from=["T1", "T2"]),
-    drawn=stable,
+    drawn=stable_and_connected,
 )
 T3 = Statement(
     id="T3",

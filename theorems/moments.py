@@ -196,7 +196,8 @@ def circle_average(case: Case, radius: float, chains: int = 4000, steps: int = 3
 
 def _subharmonic(case: Case) -> Fact:
     eta = as_float(case.eta)
-    radius = max(1.5 * min(abs(eta - 1 / float(k)) for k in case.minimum.diagonal if k), eta / 4)
+    # A circle around some 1/K_ii, where log |det| has a pole: there the inequality is strict.
+    radius = max(2 * min(abs(eta - 1 / float(k)) for k in case.minimum.diagonal if k), eta)
     mean, error = circle_average(case, radius)
     seen = case.enclosure(WIDTH)
     if not math.isfinite(seen.hi):

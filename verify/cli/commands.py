@@ -131,6 +131,27 @@ def find(arguments: Namespace) -> int:
     return found(arguments)
 
 
+def statements(arguments: Namespace) -> int:
+    """The registry of statements."""
+    from .statements import statements as shown
+
+    return shown(arguments)
+
+
+def check(arguments: Namespace) -> int:
+    """A statement on a problem."""
+    from .statements import check as checked
+
+    return checked(arguments)
+
+
+def falsify(arguments: Namespace) -> int:
+    """A search for a counterexample."""
+    from .statements import falsify as falsified
+
+    return falsified(arguments)
+
+
 def recheck(arguments: Namespace) -> int:
     """What a certificate proves, according to the trusted checker."""
     from ..certificate.check import MAX_BYTES, Rejected, check, read

@@ -85,6 +85,23 @@ def build_parser() -> Parser:
     find.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the random part of the search (default: 0)")
     find.add_argument("--certificate", metavar="OUT.json", help="write the conjunction of the certificates")
 
+    statements = command("statements", "list the statements of the registry, or show one with its references and evidence")
+    statements.add_argument("id", nargs="?", metavar="ID", help="such as T2, E7 or F-jsr (default: list all)")
+
+    check = command("check", "put a statement to work on a problem: holds, hypothesis fails, refuted or undecided")
+    check.add_argument("id", metavar="ID", help="such as T3 or E5; `sgd-verify statements` lists them")
+    check.add_argument("problem", nargs="?", metavar="PROBLEM", help=f"{problem} (default: certify the cases that the statement ships)")
+    check.add_argument("--time-limit", metavar="S", type=_seconds, default=5.0, help="seconds for each search for a proof (default: 5)")
+    check.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of simulations (default: 0)")
+    check.add_argument("--certificate", metavar="OUT.json", help="write the conjunction of the certificates that were used")
+
+    falsify = command("falsify", "search for the smallest problem that refutes a statement, and certify it")
+    falsify.add_argument("id", metavar="ID", help="such as F-smaller-steps; `sgd-verify statements` lists them")
+    falsify.add_argument("--points", metavar="N", type=_count, default=2, help="number of data points (default: 2)")
+    falsify.add_argument("--seconds", metavar="S", type=_seconds, default=60.0, help="time for the search (default: 60)")
+    falsify.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the search (default: 0)")
+    falsify.add_argument("--certificate", metavar="OUT.json", help="write the conjunction of the certificates")
+
     recheck = command("recheck", "check a certificate with the trusted checker")
     recheck.add_argument("certificate", metavar="CERT.json", help="certificate file")
 

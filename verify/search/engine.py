@@ -39,8 +39,8 @@ Progress = Callable[[str], None]
 # Scores up to this mean: not excluded by the error bars, but not shown either.
 POSSIBLE = 1e-11
 PARENTS, GENERATIONS, ROUNDED = 32, 14, 3
-# A short run has error bars of about a tenth.
-SHORT, DOUBT = 160, 0.15
+# Steps of the first, short run; its error bars are about a tenth.
+SHORT = 160
 ENUMERATION_SHARE = 0.4
 MAX_POSSIBLE = 4
 
@@ -206,10 +206,10 @@ def _enumerated(run: Run, space: RationalSpace, score: Scores) -> Counterexample
     return None
 
 
-def _staged(score: Scores, batch: Batch) -> Floats:
-    """Scores from a short run; those that are not far below zero from a longer one."""
+def _staged(score: Scores, batch: Batch, doubt: float) -> Floats:
+    """Scores from a short run; those above -doubt from a longer one."""
     values = np.nan_to_num(score.of(replace(batch, length=SHORT)), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    rows = np.flatnonzero(values > -DOUBT)
+    rows = np.flatnonzero(values > -doubt)
     if rows.size and score.rows > 1000:
         values[rows] = np.nan_to_num(score.of(batch.rows(rows)), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     return values
@@ -219,7 +219,7 @@ def _screened(run: Run, space: RationalSpace, score: Scores, candidates: Candida
     """The smallest of the cases that passes the screening and is then judged as wanted; `possible` bounds the number of doubtful cases that are judged."""
     if not len(candidates):
         return None
-    values = _staged(score, candidates.batch())
+    values = _staged(score, candidates.batch(), 0.15)
     run.screened += len(candidates)
     rows = [row for row in candidates.order() if values[row] > 0]
     clear = [row for row in rows if values[row] > POSSIBLE]
@@ -244,11 +244,11 @@ def _directed(run: Run, space: RationalSpace, score: Scores) -> Counterexample |
     """An evolution strategy from random starts; the small rationals around each success."""
     rng = np.random.default_rng(run.seed)
     while run.left > 0:
-        population = space.random(rng, 4 * score.population)
+        population = space.random(rng, 3 * score.population)
         spread = 0.5
         for _ in range(GENERATIONS):
             run.say("directed search")
-            values = _staged(score, space.decoded(population))
+            values = _staged(score, space.decoded(population), 0.03)
             run.screened += len(population)
             best = population[np.argsort(-values)[:PARENTS]]
             if values.max() > POSSIBLE:

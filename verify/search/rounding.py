@@ -24,6 +24,7 @@ def small_cases(
     space: RationalSpace, score: Callable[[Batch], Floats], gram: Floats, steps: Floats, rng: np.random.Generator, largest: int
 ) -> Candidates | None:
     """Exact cases around (gram, steps) with a positive score and entries of K up to `largest`, or None."""
+    gram = _canonical(gram) if space.symmetric else gram
     integers, denominators = space.matrices_near(gram, rng, largest)
     if not len(integers):
         return None
@@ -51,6 +52,16 @@ def small_cases(
     numerators = np.array([[x.numerator for x in chosen] for _, chosen in found], dtype=np.int64)
     divisors = np.array([[x.denominator for x in chosen] for _, chosen in found], dtype=np.int64)
     return Candidates(integers[which], denominators[which], numerators, divisors)
+
+
+def _canonical(gram: Floats) -> Floats:
+    """Ascending diagonal and a nonnegative first row, where the order of the data points and the signs of the gradients do not matter."""
+    found = []
+    for one in gram:
+        order = np.argsort(np.diag(one), kind="stable")
+        signs = np.where(one[order[0], order] < 0, -1.0, 1.0)
+        found.append(one[np.ix_(order, order)] * np.outer(signs, signs))
+    return np.array(found)
 
 
 def _targets(space: RationalSpace, gram: Floats, steps: Floats, matrices: Floats) -> Floats:

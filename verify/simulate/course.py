@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..exact import InputError
 from ..minimum import Minimum
+from ..optimiser import GradientDescent
 from ..result import as_float
 from .dynamics import chances, exact_matrices
 from .precise import MAX_DIGITS, Draws, Number, System, balls, digits_for, drawn, log_norm, parameters, residuals, solution
@@ -29,7 +30,7 @@ POINTS = 400
 TARGET = 1000.0  # nats of decay or growth that a run of a length of its own choice shows
 # Multiplications that a run may take, and steps that an exact run may take (its numbers grow with every step).
 WORK = 400_000
-MAX_WORK = 40_000_000
+MAX_WORK = 10_000_000
 EXACT_STEPS = 5_000
 
 
@@ -72,12 +73,13 @@ def course(problem: Problem, rate: float, steps: int | None, seed: int, wanted: 
         return _measured(problem, rate, steps, seed)
     rng = np.random.default_rng([seed, 11])
     system, start, coordinates, floor = _setting(problem, rng)
-    horizon = steps if steps is not None else _horizon(rate, system)
+    batch = _batch(problem)
+    horizon = steps if steps is not None else _horizon(rate, system.cost * batch)
     if wanted == "exact":
         horizon = _exact_horizon(horizon, steps)
     size = problem.minimum.size if problem.minimum is not None else 0
     draws = drawn(problem.optimiser, size, horizon, rng, _weights(problem, size))
-    marks = _marks(horizon)
+    marks = _marks(horizon, max(10, min(POINTS, WORK // system.size_of_residuals)))
     plain = _plain(system, start, draws, marks)
     seen = _floor(floor, plain, size)
     kept = plain[plain[:, 1] < math.inf]
@@ -86,8 +88,8 @@ def course(problem: Problem, rate: float, steps: int | None, seed: int, wanted: 
     if number == "exact":
         logs = _logs(system, _exact(start), draws, "exact", marks)
         return Course(_points(marks, logs), kept, horizon, "exact", None, seen, coordinates)
-    work = horizon * system.cost * len(draws[0])
-    if number == "arb" and work <= MAX_WORK:
+    work = horizon * system.cost * batch
+    if number == "arb" and work <= (MAX_WORK if steps is not None else 4 * WORK):
         digits = digits_for(lambda n, d: _accuracy(system, start, draws, n, d), horizon)
         if steps is None and work * (1 + digits / 2000) > WORK:  # digits grow with the horizon: solve n cost (1 + n digits / (2000 horizon)) = WORK
             slope, cost = digits / 2000 / horizon, work / horizon
@@ -95,7 +97,8 @@ def course(problem: Problem, rate: float, steps: int | None, seed: int, wanted: 
             return course(problem, rate, max(50, min(shorter, horizon - 1)), seed, wanted)
         if digits <= MAX_DIGITS:
             logs, digits = _in_balls(system, start, draws, marks, digits)
-            return Course(_points(marks, logs), kept, horizon, "arb", digits, seen, coordinates)
+            lost = "" if len(logs) == len(marks) else f"after step {marks[len(logs)]} the balls contain zero: the residual may be exactly zero"
+            return Course(_points(marks, logs), kept, horizon, "arb", digits, seen, coordinates, lost)
         note = f"balls would need {digits} digits, more than {MAX_DIGITS}"
     else:
         note = f"{horizon} steps of this size are too long for balls" if number == "arb" else ""
@@ -135,9 +138,9 @@ def _weights(problem: Problem, size: int) -> list[Fraction] | None:
     return None if problem.optimiser is None or problem.optimiser.kind == "gd" else chances(problem.optimiser, size)
 
 
-def _horizon(rate: float, system: System) -> int:
+def _horizon(rate: float, cost: int) -> int:
     """Steps to `TARGET` nats, but no more than are quick, and at least 200 (unless even that is too much work)."""
-    quick = max(50, min(50_000, WORK // system.cost))
+    quick = max(50, min(50_000, WORK // cost))
     needed = TARGET * 1.1 / abs(rate) if math.isfinite(rate) and rate != 0 else (200.0 if math.isinf(rate) else math.inf)
     return int(min(quick, max(200.0, needed)))
 
@@ -148,9 +151,10 @@ def _exact_horizon(horizon: int, steps: int | None) -> int:
     return min(horizon, EXACT_STEPS)
 
 
-def _marks(horizon: int) -> list[int]:
-    """At most `POINTS` + 1 steps at which the residual is looked at."""
-    return sorted({round(k * horizon / min(horizon, POINTS)) for k in range(min(horizon, POINTS) + 1)})
+def _marks(horizon: int, points: int) -> list[int]:
+    """At most `points` + 1 steps at which the residual is looked at."""
+    count = min(horizon, points)
+    return sorted({round(k * horizon / count) for k in range(count + 1)})
 
 
 def _observed(system: System, start: list[Any], draws: Draws, number: Number, marks: list[int]) -> Iterator[Any]:
@@ -176,12 +180,13 @@ def _logs(system: System, start: list[Any], draws: Draws, number: Number, marks:
 def _in_balls(system: System, start: list[Fraction], draws: Draws, marks: list[int], digits: int) -> tuple[list[Any], int]:
     from flint import ctx
 
-    while True:
+    for attempt in range(3):
         with ctx.workprec(int(digits * 3.33) + 10):
             logs = _logs(system, balls(start), draws, "arb", marks)
-        if len(logs) == len(marks) or 2 * digits > MAX_DIGITS:
-            return logs, digits
+        if len(logs) == len(marks) or 2 * digits > MAX_DIGITS or attempt == 2:
+            break
         digits *= 2
+    return logs, digits
 
 
 def _accuracy(system: System, start: list[Fraction], draws: Draws, steps: int, digits: int) -> float:
@@ -227,3 +232,10 @@ def _measured(problem: Problem, rate: float, steps: int | None, seed: int) -> Co
     return Course(found.points, found.plain, found.steps, "float", 15, found.floor, found.coordinates, "K is measured, so there are no exact steps")
 
 
+
+
+def _batch(problem: Problem) -> int:
+    """Samples of one step."""
+    if problem.minimum is None or problem.optimiser is None:
+        return 1
+    return problem.minimum.size if isinstance(problem.optimiser, GradientDescent) else problem.optimiser.batch

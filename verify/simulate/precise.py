@@ -69,6 +69,11 @@ class System:
             return max(sum(map(len, step)) for step in self.steps)
         return max(len(f) + len(u) for f, u in zip(self.functionals, self.updates, strict=True))
 
+    @property
+    def size_of_residuals(self) -> int:
+        """Multiplications of one look at all residuals."""
+        return sum(map(len, self.functionals))
+
     def run(self, start: Sequence[Any], draws: Draws, number: Number) -> Iterator[list[Any]]:
         """The state after each draw; numbers of the start's type, `number` says which. For arb the caller sets the precision."""
         integer = _CONVERT[number]

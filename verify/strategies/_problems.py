@@ -123,6 +123,8 @@ def near_threshold(points: int | Sequence[int] = 2, *, max_digits: int = 2, **op
         eighth = (high - low) / 8
         eta = simplest(low + place * eighth + eighth / 8, low + (place + 1) * eighth - eighth / 8)
         found = problem.at(eta)
+        if abs(math.prod((1 - eta * k for k in problem.exact[0].diagonal if k), start=Fraction(1))) > 1:  # E4 decides inside the bracket, too
+            return []
         return [found] if max(eta.numerator, eta.denominator) <= bound and (not options.get("regular") or is_regular(found)) else []
 
     drawn = st.tuples(problems(points, **({"connected": True} | options)), st.integers(0, 7)).map(inside)

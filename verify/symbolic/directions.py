@@ -74,7 +74,10 @@ def find_directions(family: Family) -> Directions:
         if orbit is None or len(lines.keys() | orbit.keys()) > MAX_LINES:
             failed.add(start)
             continue
-        if any([echelon.add(line) for line in orbit]):  # all of them: what they span counts
+        rank = len(echelon.rows)
+        for line in orbit:
+            echelon.add(line)
+        if len(echelon.rows) > rank:
             lines |= orbit
         if len(echelon.rows) == d:
             return _directions(field, rows, list(lines), family.dual_form)

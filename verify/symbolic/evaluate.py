@@ -91,13 +91,19 @@ def ball(expression: Any) -> Any:
     return value
 
 
+def number(expression: Any) -> Any:
+    """As `ball`, for what must not be -infinity."""
+    value = ball(expression)
+    if isinstance(value, MinusInfinity):
+        raise InputError(f"{_shown(expression)} is -infinity inside a formula where only a finite number makes sense")
+    return value
+
+
 def argument(expression: Any) -> Any:
     """A ball that is exact where the value is -1, 0 or 1: the points where branches meet."""
     from flint import acb
 
-    value = ball(expression)
-    if isinstance(value, MinusInfinity):
-        raise InputError(f"{_shown(expression)} is -infinity inside a formula where only a finite number makes sense")
+    value = number(expression)
     for n in (0, 1, -1):
         if value.contains(n) and not value.is_exact() and is_zero(expression - n):
             return acb(n)
@@ -223,7 +229,7 @@ def _power(expression: Any) -> Any:
     if base == sympy.E:
         return _exp(sympy.exp(exponent, evaluate=False))
     if exponent.is_Integer and exponent > 0:
-        return ball(base) ** int(exponent)
+        return number(base) ** int(exponent)
     z = argument(base)
     if z.is_zero():
         if sign(exponent) > 0:
@@ -233,7 +239,7 @@ def _power(expression: Any) -> Any:
         return z ** int(exponent)
     if exponent == sympy.Rational(1, 2):
         return z.sqrt()
-    return z.pow(acb(flint_rational(exponent)) if exponent.is_Rational else ball(exponent))
+    return z.pow(acb(flint_rational(exponent)) if exponent.is_Rational else number(exponent))
 
 
 def _exp(expression: Any) -> Any:
@@ -289,8 +295,7 @@ def _part(name: str) -> Callable[[Any], Any]:
     def method(expression: Any) -> Any:
         from flint import acb
 
-        value = ball(expression.args[0])
-        return value if isinstance(value, MinusInfinity) else acb(getattr(value, name))
+        return acb(getattr(number(expression.args[0]), name))
 
     return method
 
@@ -364,7 +369,7 @@ METHODS: dict[Any, Callable[[Any], Any]] = {
     type(sympy.GoldenRatio): lambda _: ball((1 + sympy.sqrt(5)) / 2),
     sympy.Add: _sum, sympy.Mul: _product, sympy.Pow: _power, sympy.exp: _exp, sympy.log: _log,
     sympy.Abs: _absolute, sympy.Max: _extreme, sympy.Min: _extreme, sympy.Piecewise: _piecewise, sympy.sign: _sign,
-    sympy.re: _part("real"), sympy.im: _part("imag"), sympy.conjugate: lambda e: ball(e.args[0]).conjugate(),
+    sympy.re: _part("real"), sympy.im: _part("imag"), sympy.conjugate: lambda e: number(e.args[0]).conjugate(),
     sympy.sin: _function("sin"), sympy.cos: _function("cos"), sympy.tan: _function("tan"), sympy.cot: _function("cot"),
     sympy.sinh: _function("sinh"), sympy.cosh: _function("cosh"), sympy.tanh: _function("tanh"),
     sympy.atan: _function("atan"), sympy.asinh: _function("asinh"),

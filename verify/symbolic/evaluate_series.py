@@ -11,7 +11,7 @@ from ..exact import InputError
 from .algebra import is_zero
 from .evaluate import MINUS_INFINITY, MinusInfinity, Undecided, argument, ball, finite, sign
 
-MAX_FINITE, MAX_TERMS, MAX_EXACT = 10_000, 200_000, 1000
+MAX_FINITE, MAX_TERMS, MAX_EXACT = 10_000, 100_000, 1000
 
 
 def series(expression: Any) -> Any:
@@ -81,7 +81,8 @@ def _geometric(term: Any, index: Any) -> tuple[Any, Any]:
             continue
         slope = sympy.expand(exponent).coeff(index, 1)
         rest = sympy.expand(exponent - slope * index)
-        if base.has(index) or rest.has(index) or not slope.is_Integer or not (rest.is_Integer or base.is_positive):
+        whole = bool(slope.is_Integer and rest.is_Integer)  # else b^(s k + t) = (b^s)^k b^t needs b > 0
+        if base.has(index) or rest.has(index) or not slope.is_Rational or not (whole or base.is_positive):
             raise InputError(f"{term} is not a constant times a power of the index; no rigorous tail is known for it")
         constant, ratio = constant * base**rest, ratio * base**slope
     return constant, ratio

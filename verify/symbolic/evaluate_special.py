@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +13,8 @@ from .evaluate import Undecided, argument, finite, flint_rational, sign
 
 Integrand = Callable[[Any, bool], Any]
 
-EVALUATIONS = 200_000  # of one integrand
-MAX_TERMS = 30_000  # of one hypergeometric series
+EVALUATIONS = 50_000  # of one integrand
+MAX_TERMS = 20_000  # of one hypergeometric series
 
 
 def special(expression: Any) -> Any:
@@ -63,8 +62,8 @@ def _hyper(expression: Any) -> Any:
             return direct
     elif len(a) == 2:
         return acb(z).hypgeom(a, b)
-    elif (terms := _terms(z)) <= MAX_TERMS:
-        return acb(z).hypgeom(a, b, n=terms)
+    elif (summed := _summed(z, a, b)) is not None:
+        return summed
     if not integrable:
         raise InputError(f"{expression} is not evaluated: its series does not converge fast enough, and it is not of the form (1, 1, a; 2, b)")
     for side, one in ((upper, 1), (lower, 2)):
@@ -76,17 +75,20 @@ def _hyper(expression: Any) -> Any:
             return acb("nan")  # the cut from 1 to infinity
         return t.hypgeom(inner_a, inner_b)
 
-    return acb(_integrated(integrand, acb(0), acb(z)).real) / z
+    return acb(_integrated(integrand, acb(0), acb(z), EVALUATIONS // 10).real) / z
 
 
-def _terms(z: Any) -> int:
-    """About how many terms of a power series with bounded coefficients reach the working precision at z; a choice, not part of a proof."""
-    from flint import ctx
+def _summed(z: Any, a: list[Any], b: list[Any]) -> Any:
+    """The series inside its disc with flint's bound of the tail, by as many terms as give about the working precision; None where that takes too many."""
+    from flint import acb, ctx
 
-    size = float(abs(z).upper())
-    if size >= 1:
-        return MAX_TERMS + 1
-    return 16 if size == 0 else 16 + int(ctx.prec * math.log(2) / -math.log(size))
+    terms = 64
+    while abs(z) < 1 and terms <= MAX_TERMS:
+        found = acb(z).hypgeom(a, b, n=terms)
+        if found.is_finite() and found.real.rel_accuracy_bits() >= min(ctx.prec, z.rel_accuracy_bits()) - 30:
+            return found
+        terms *= 4
+    return None
 
 
 def _polynomial(upper: list[Any], lower: list[Any], z: Any) -> Any:
@@ -152,12 +154,13 @@ def _divided(f: Any, x: Any, zero: Any) -> Integrand:
     return lambda z, analytic: slope(z, analytic) if (z - p).contains(0) else value(z, analytic) / (z - p)
 
 
-def _integrated(integrand: Integrand, lo: Any, hi: Any) -> Any:
+def _integrated(integrand: Integrand, lo: Any, hi: Any, evaluations: int = EVALUATIONS) -> Any:
     from flint import acb, arb, ctx
 
-    value = acb.integral(integrand, lo, hi, abs_tol=arb(2) ** (-ctx.prec), rel_tol=arb(2) ** (-ctx.prec), eval_limit=EVALUATIONS)
-    if not value.is_finite():
-        raise Undecided("the integral is not bounded by its quadrature")
+    tolerance = arb(2) ** -ctx.prec
+    value = acb.integral(integrand, lo, hi, abs_tol=tolerance, rel_tol=tolerance, eval_limit=evaluations)
+    if not value.is_finite() or value.real.rad() > arb(2) ** (-ctx.prec // 2) * (1 + abs(value)):  # more precision would not help
+        raise InputError("the integral is not bounded well by its quadrature; its integrand is singular, or too costly at this precision")
     return value
 
 

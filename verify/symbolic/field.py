@@ -29,7 +29,9 @@ class Field:
         need(sum(sympy.count_ops(e) for e in entries) <= MAX_OPERATIONS, "the entries of the steps are too long for exact linear algebra")
         self._angles: dict[Any, Any] = {}
         self._roots: dict[Any, tuple[Any, int]] = {}
-        self._choose_angles([sympy.expand_trig(_without_tangents(e)) for e in entries])
+        self._known: dict[Any, Any] = {}
+        entries = [sympy.expand_trig(_without_tangents(e)) for e in entries]
+        self._choose_angles(entries)
         turns = [f for e in entries for f in e.atoms(sympy.sin, sympy.cos) if f.is_number]
         need(all((f.args[0] / sympy.pi).is_Rational for f in turns), "an angle is not a rational multiple of pi")
         # every such cosine is a polynomial in cos(pi/turn), and every sine too if turn is even
@@ -69,9 +71,25 @@ class Field:
 
     def _converted(self, algebraic: Any) -> Any:
         try:
-            return self.domain.from_sympy(algebraic)
+            return self._number(algebraic) if self.domain.is_Algebraic else self.domain.from_sympy(algebraic)
         except (BasePolynomialError, NotImplementedError, ValueError, ZeroDivisionError):
             raise Refused(f"the entry {algebraic} is not an algebraic function of the symbols") from None
+
+    def _number(self, number: Any) -> Any:
+        """Sums, products and powers of roots and cosines, which are looked up once (SymPy would find a minimal polynomial for every number)."""
+        if number.is_Add or number.is_Mul:
+            found = self.domain.zero if number.is_Add else self.domain.one
+            for x in number.args:
+                found = found + self._number(x) if number.is_Add else found * self._number(x)
+            return found
+        if number.is_Pow and number.exp.is_Integer:
+            base = self._number(number.base)
+            return base ** int(number.exp) if number.exp > 0 else self.domain.one / base ** int(-number.exp)
+        if number.is_Rational:
+            return self.domain.from_sympy(number)
+        if number not in self._known:
+            self._known[number] = self.domain.from_sympy(number)
+        return self._known[number]
 
     def element(self, expression: Any) -> Any:
         """An expression as an element of the field."""
@@ -142,9 +160,9 @@ class Echelon:
             if rest[pivot]:
                 factor = rest[pivot]
                 rest = [x - factor * y for x, y in zip(rest, row, strict=True)]
-        pivot = next((k for k, x in enumerate(rest) if x), None)
-        if pivot is None:
+        if not any(rest):
             return False
+        pivot = next(k for k, x in enumerate(rest) if x)
         scale = self.domain.one / rest[pivot]
         self.rows.append((pivot, [x * scale for x in rest]))
         return True
@@ -175,7 +193,7 @@ def _number_field(expressions: list[Any]) -> Any:
     """Q with the roots and cosines of numbers in the expressions adjoined."""
     numbers = set[Any]()
     for e in map(sympy.expand, expressions):
-        need(not e.replace(lambda f: isinstance(f, sympy.cos), lambda f: sympy.Integer(1)).atoms(sympy.NumberSymbol), f"the entry {e} is not algebraic")
+        need(not e.subs(dict.fromkeys(e.atoms(sympy.cos), 1)).atoms(sympy.NumberSymbol), f"the entry {e} is not algebraic")
         for p in e.atoms(sympy.Pow):
             if p.is_number and not p.exp.is_Integer:
                 numbers |= {q**p.exp for q in sympy.factorint(p.base)} if p.base.is_Integer and p.base > 0 else {p}

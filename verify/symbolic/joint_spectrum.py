@@ -93,7 +93,8 @@ class JointSpectrum:
         t = -b
         discriminant = compact(t**2 - 4 * n)
         lines = [(q[-2] if len(q) > 1 else sympy.Integer(0), q[-1]) for q in component.polynomials]
-        conjugate = mean_log(half_log(p, compact(c0**2 + c0 * c1 * t + c1**2 * n)) for p, (c1, c0) in zip(probabilities, lines, strict=True))  # |q|^2 is the norm
+        norms = [compact(c0**2 + c0 * c1 * t + c1**2 * n) for c1, c0 in lines]  # |q(alpha)|^2 for a complex pair
+        conjugate = mean_log(half_log(p, x) for p, x in zip(probabilities, norms, strict=True))
         if assumptions.nonnegative(-discriminant):
             return conjugate
         root = sympy.sqrt(discriminant)

@@ -94,15 +94,17 @@ def _located(factors: list[tuple[int, ...]], ball: Any) -> tuple[Name, Any] | No
 
 
 def _roots(coefficients: Sequence[Any]) -> list[Any]:
-    from flint import acb, fmpz_poly
+    from flint import fmpz_poly
 
     integers = sympy.Poly(list(coefficients), _X, domain=sympy.QQ).clear_denoms(convert=True)[1].all_coeffs()
-    return [acb(root) for root, _ in fmpz_poly([int(c) for c in reversed(integers)]).complex_roots()]
+    found: list[Any] = fmpz_poly([int(c) for c in reversed(integers)]).complex_roots()
+    return [root for root, _ in found]
 
 
 def _real_roots(coefficients: Sequence[Any]) -> list[Any]:
     """In ascending order: their balls are disjoint."""
-    return sorted((root.real for root in _roots(coefficients) if root.imag == 0), key=lambda x: ends(x)[0])
+    real = [root.real for root in _roots(coefficients) if root.imag == 0]
+    return sorted(real, key=lambda x: ends(x)[0])
 
 
 def _evaluated(polynomial: Sequence[Any], alpha: Any) -> Any:

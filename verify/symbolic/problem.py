@@ -21,7 +21,7 @@ from ..problem import Problem
 from .algebra import is_zero
 from .assumptions import NOTHING, Assumptions, from_relations
 
-MAX_MINORS = 6  # up to this N all principal minors of order 3 are looked at
+MAX_MINORS, MAX_BLOCKS = 6, 300  # up to this N all principal minors of order 3 are looked at, and so many different ones in all
 
 Matrix = Any  # sympy.ImmutableDenseMatrix: SymPy has no type stubs
 
@@ -85,7 +85,9 @@ class SymbolicProblem:
         return cls(_descent(step_size, k.rows, known, **optimiser), gram=k, assumptions=known, name=name)
 
     @classmethod
-    def from_features(cls, features: Any, step_size: Any, *, assume: Iterable[Any] | Assumptions = (), name: str = "problem", **optimiser: Any) -> SymbolicProblem:
+    def from_features(
+        cls, features: Any, step_size: Any, *, assume: Iterable[Any] | Assumptions = (), name: str = "problem", **optimiser: Any
+    ) -> SymbolicProblem:
         """A linear model with rows x_i: K = X X^T. Options as for `from_gram`."""
         x, known = _matrix(features, "features"), _assumptions(assume)
         if all(is_zero(entry) for entry in x):
@@ -322,7 +324,7 @@ def _refuse_indefinite(gram: Matrix, known: Assumptions) -> None:
     for order in (1, 2) if gram.rows > MAX_MINORS else (1, 2, 3):
         for chosen in combinations(range(gram.rows), order):
             block = gram.extract(list(chosen), list(chosen))
-            if block in seen:
+            if block in seen or len(seen) > MAX_BLOCKS:
                 continue
             seen.add(block)
             minor = block.det()

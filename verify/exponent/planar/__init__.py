@@ -50,7 +50,8 @@ def planar_sandwich(
     """Bounds y with lambda <= y or lambda >= y for a family of 2 x 2 matrices, each with an exact proof (S5, or S4 for weights with a large denominator).
 
     With `width` the two bounds are brought that close together; without, the goal is the sign of lambda. `time_limit` is in seconds; a search that ends
-    early says why in `reason` and returns what it proved. `linear` asks for conewise linear certificates (S4) throughout. Nothing here is trusted: pass the proofs to the checker. Deterministic; no global state.
+    early says why in `reason` and returns what it proved. `linear` asks for conewise linear certificates (S4) throughout.
+    Nothing here is trusted: pass the proofs to the checker. Deterministic; no global state.
     """
     import numpy as np
 

@@ -26,7 +26,8 @@ def commuting(case: Case, _: Solve) -> Exact:
             brackets += list(bracket)
     spectrum = joint_spectrum(family.steps)
     value = spectrum.growth(family.probabilities, case.assumptions)
-    commute = Step("E16", "all steps commute, so they are triangular in one basis over the complex numbers and lambda is a maximum over joint eigenvalues", tuple(brackets))
+    commuting_text = "all steps commute, so they are triangular in one complex basis and lambda is a maximum over joint eigenvalues"
+    commute = Step("E16", commuting_text, tuple(brackets))
     shown = " + ".join(f"{c} A_{s + 1}" if c != 1 else f"A_{s + 1}" for s, c in enumerate(spectrum.coefficients) if c)
     text = f"R = {shown} separates the joint eigenvalues: det(x - R) = prod f^k, and on ker f(R)^k every A_s is a polynomial of R up to nilpotents"
     conditions = (*family.conditions, *poles(value, family.steps, case.assumptions))

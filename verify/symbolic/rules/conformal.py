@@ -98,10 +98,8 @@ def square_identity(field: Field, square: Any, size: int) -> Any:
 def _possible_squares(a: Matrix, field: Field) -> list[Any]:
     """|det A|^(2/d) up to a sign that may be open, where it lies in the field."""
     d, determinant = a.rows, compact(a.det())
-    if d % 2 == 0 and d > 2:
-        root = sympy.root(sympy.factor(determinant), d // 2)
-    else:
-        root = determinant if d == 2 else sympy.root(sympy.factor(determinant**2), d)
+    base, degree = (determinant, d // 2) if d % 2 == 0 else (determinant**2, d)
+    root = base if degree == 1 else sympy.root(sympy.factor(base), degree)
     need(d == 2 or not any(power.exp.is_Rational and not power.exp.is_Integer for power in root.atoms(sympy.Pow)), "the factor |det A|^(1/d) is not rational")
     found = field.element(root)
     return [found, -found]

@@ -29,6 +29,7 @@ def one_matrix(case: Case, _: Solve) -> Exact:
     """lambda = log rho(A) for a family of the one step A: the largest modulus of a root of its characteristic polynomial, by radicals up to degree two
     (piecewise in the sign of the discriminant where that is open: a complex pair has modulus sqrt(det)), as algebraic numbers beyond where A is rational.
     Source: Gelfand's formula, lim |A^n|^(1/n) = rho(A)."""
+    need(case.problem.optimiser is None or case.optimiser.momentum == 0, "heavy ball has its own rule")
     family = case.family
     need(len(family.steps) == 1 and is_zero(family.idle), "there is more than one step")
     spectrum = joint_spectrum(family.steps)

@@ -11,6 +11,7 @@ from ..algebra import is_zero
 from ..case import Case, need
 from ..growth import MINUS_INFINITY, compact, maximum, mean_log
 from ..result import Exact, Step
+from .bound_variable import bound_variable
 from .registry import Solve, rule
 
 MAX_TERMS = 8  # larger batches with replacement are left as a sum over the binomial law
@@ -42,20 +43,18 @@ def _growth(case: Case, i: int) -> Any:
         return mean_log([(p, 1 - strength)])
     if not o.replacement:
         return mean_log([(o.batch / n, 1 - strength / o.batch)])
-    return _binomial_growth(o.batch, p, strength)
+    return _binomial_growth(o.batch, p, strength, bound_variable(case.problem, "mjk", integer=True))
 
 
-def _binomial_growth(b: Any, p: Any, strength: Any) -> Any:
+def _binomial_growth(b: Any, p: Any, strength: Any, m: Any) -> Any:
     """sum over m of the binomial law of B draws with probability p, times log|1 - m strength/B|."""
     if is_zero(p - 1):
         return mean_log([(sympy.Integer(1), 1 - strength)])
     if b.is_Integer and b <= MAX_TERMS:
         return mean_log((math.comb(int(b), m) * p**m * (1 - p) ** (int(b) - m), 1 - sympy.Integer(m) * strength / b) for m in range(1, int(b) + 1))
     if b.is_Integer and strength.is_number and not strength.is_zero:
-        m = b / strength  # log 0 at this multiplicity, if it is one
-        if m.is_Integer and 1 <= m <= b:
+        killing = b / strength  # log 0 at this multiplicity, if it is one
+        if killing.is_Integer and 1 <= killing <= b:
             return MINUS_INFINITY
-    names = {str(s) for x in (b, p, strength) for s in sympy.sympify(x).free_symbols}
-    m = sympy.Symbol(next(name for name in ("m", "j", "m_1", "m_2") if name not in names), integer=True)
     term = sympy.binomial(b, m) * p**m * (1 - p) ** (b - m) * sympy.log(sympy.Abs(compact(1 - m * strength / b)))
     return sympy.Sum(term, (m, 1, b))

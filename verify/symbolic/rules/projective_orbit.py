@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from ..algebra import is_zero
 from ..case import Case, Family, need
 from ..directions import Directions, find_directions
 from ..field import Field
@@ -40,7 +41,8 @@ def projective_orbit(case: Case, _: Solve) -> Exact:
             image = a * directions.vectors[j]
             identities += list(image if arrow is None else image - logarithms.products[j, s] * directions.vectors[arrow[0]])
             if arrow is not None and arrow[2] is not None:
-                identities.append((image.T * directions.metric * image)[0] - arrow[2] * (directions.vectors[j].T * directions.metric * directions.vectors[j])[0])
+                before, after = ((v.T * directions.metric * v)[0] for v in (directions.vectors[j], image))
+                identities.append(after - arrow[2] * before)
     text = f"every step maps the directions {shown} into each other, and they span the space: lambda is the largest mean growth of a closed class"
     conditions = dict.fromkeys((*family.conditions, *directions.conditions(case.assumptions), *poles(value, family.steps, case.assumptions)))
     return Exact("lambda", value, tuple(conditions), (Step("E18", text, tuple(identities)), *steps))
@@ -70,9 +72,9 @@ class Logarithms:
             k = self._number(factor)
             exponents[k] = exponents.get(k, 0) + 2 * power
         product = sympy.prod([self.atoms[k] ** (e // 2) for k, e in exponents.items()])
-        ratio = sympy.cancel(scalar / product) if scalar.free_symbols else sympy.radsimp(scalar / product)
-        need(ratio in (1, -1), "a scalar could not be factored")
-        self.exponents[j, s], self.products[j, s] = exponents, ratio * product
+        sign = 1 if is_zero(scalar - product) else -1
+        need(sign == 1 or is_zero(scalar + product), "a scalar could not be factored")
+        self.exponents[j, s], self.products[j, s] = exponents, sign * product
 
     def _number(self, factor: Any) -> int:
         for k, atom in enumerate(self.atoms):
