@@ -95,7 +95,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("statement", [pytest.param(s, id=s.id, marks=[pytest.mark.slow] if k > 4 else []) for k, s in enumerate(WRONG)])
+@pytest.mark.parametrize("statement", [pytest.param(s, id=s.id, marks=[pytest.mark.slow] if k in (3, 4, 6, 7) else []) for k, s in enumerate(WRONG)])
 def test_a_wrong_theorem_is_refuted_within_seconds(statement: Statement) -> None:
     found = falsify(statement, 2, seconds=8)
     assert isinstance(found, Counterexample), found
@@ -144,7 +144,7 @@ def test_bad_searches_are_refused(arguments: Any, message: str) -> None:
 def test_companions_are_what_they_are_called() -> None:
     gram = ((Fraction(3), Fraction(2)), (Fraction(2), Fraction(3)))
     other = flatter(gram, Fraction(3, 5))
-    assert other == ((Fraction(4), 0), (0, Fraction(1)))
+    assert other == ((Fraction(4), Fraction(0)), (Fraction(0), Fraction(1)))
     for k in (gram, ((Fraction(1), Fraction(1), Fraction(0)), (Fraction(1), Fraction(2), Fraction(0)), (Fraction(0), Fraction(0), Fraction(5)))):
         turned = rotated(k)
         assert turned is not None
@@ -152,7 +152,7 @@ def test_companions_are_what_they_are_called() -> None:
         assert first is not None
         assert second is not None
         assert sum(k[i][i] for i in range(len(k))) == sum(turned[i][i] for i in range(len(k)))
-        assert abs(float(first.ends[0]) - float(second.ends[0])) < 1e-8
+        assert abs((first.ends[0] or Fraction(9)) - (second.ends[0] or Fraction(0))) < Fraction(1, 10**8)
 
 
 def test_falsify_at_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
@@ -168,7 +168,8 @@ def test_falsify_at_the_command_line(capsys: pytest.CaptureFixture[str], tmp_pat
     assert nothing["effort"]["verdicts"]["refuted" if "refuted" in nothing["effort"]["verdicts"] else "holds"] > 0
     assert main(["falsify", "F-gd-sgd", "--seconds", "30"]) == 0
     assert "a counterexample" in capsys.readouterr().out
-    for arguments, message in ((["falsify", "F-jsrr"], "did you mean F-jsr"), (["falsify", "E14"], "shipped examples"), (["falsify", "F-jsr", "--points", "x"], "integer")):
+    unknown, fixed, bad = ["falsify", "F-jsrr"], ["falsify", "E14"], ["falsify", "F-jsr", "--points", "x"]
+    for arguments, message in ((unknown, "did you mean F-jsr"), (fixed, "shipped examples"), (bad, "integer")):
         assert main(arguments) == 2
         said = capsys.readouterr()
         assert said.out == ""

@@ -22,8 +22,8 @@ from verify.simulate import simulate
 DECIDED = 0.9
 SEARCHED = [s.id for s in theorems.statements() if not s.fixed]
 # (cases in a quick run, least number of them on which the hypotheses hold and the conclusion is decided)
-PLAN: dict[str, tuple[int, int]] = {"E1": (4, 3), "E3": (4, 3), "E8": (4, 3), "E9": (4, 4), "E13": (4, 3), "S3": (4, 3), "S6": (4, 3)}
-USUAL = (8, 3)
+PLAN: dict[str, tuple[int, int]] = dict.fromkeys(("E1", "E3", "E8", "E9", "E13", "S2", "S3", "S5", "S6"), (3, 2))
+USUAL = (6, 2)
 RARE = ("F-without-replacement",)  # stable batches of two are rare among small numbers: one case is enough
 TABLE: dict[tuple[str, int], Survey] = {}
 
@@ -70,19 +70,19 @@ def test_entries_on_three_data_points(id: str) -> None:
 
 def test_nine_of_ten_regular_planar_cases_are_decided_exactly() -> None:
     """Certified signs of lambda, of regular problems with N = 2 near the threshold and away from it."""
-    cases = drawn(strategies.problems(2, regular=True), 60) + drawn(strategies.near_threshold(2, regular=True), 40)
+    cases = drawn(strategies.problems(2, regular=True), 30) + drawn(strategies.near_threshold(2, regular=True), 20)
     signs = [Case(problem, seconds=5).lambda_.sign for problem in cases]
     decided = sum(sign is not Sign.UNDECIDED for sign in signs)
     print(f"{decided} of {len(cases)} signs proved")
-    assert len(cases) == 100
-    assert decided >= 90
+    assert len(cases) == 50
+    assert decided >= 45
 
 
 def test_the_theorem_and_the_simulation_agree_near_the_threshold() -> None:
     """T2 where neither E4 nor E5 helps: the certified sign against real runs."""
-    found = survey("T2", 2, 12, strategy=strategies.near_threshold(2, regular=True))
+    found = survey("T2", 2, 6, strategy=strategies.near_threshold(2, regular=True))
     assert not found.refuted
-    assert found.counts["holds"] >= 10
+    assert found.counts["holds"] >= 5
 
 
 def test_a_suite_without_evidence_fails() -> None:
@@ -145,7 +145,7 @@ BROKEN: list[Callable[[pytest.MonkeyPatch], None]] = [wrong_probability, transpo
 
 
 def test_the_sound_engine_passes() -> None:
-    assert caught(SUITE) == []
+    assert caught(SUITE, 4) == []
 
 
 @pytest.mark.parametrize("breaks", BROKEN, ids=[b.__name__ for b in BROKEN])
@@ -185,5 +185,5 @@ def _other_entry(problem: Problem) -> Problem:
 @pytest.mark.parametrize("change", [_other_weights, _next_batch, _other_entry], ids=["wrong probability", "batch off by one", "wrong index"])
 def test_a_broken_simulation_is_caught(change: Callable[[Problem], Problem]) -> None:
     """Near the threshold a simulation of something else contradicts certified signs."""
-    found = survey("T3", 2, 20, strategy=strategies.near_threshold(2, regular=True), simulator=_simulated(change))
+    found = survey("T3", 2, 12, strategy=strategies.near_threshold(2, regular=True), simulator=_simulated(change))
     assert found.refuted, found

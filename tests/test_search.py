@@ -16,6 +16,7 @@ import pytest
 
 import verify
 from verify import SGD, InputError, Problem, Sign, check, strategies
+from verify.certificate import claim, seal
 from verify.cli import main
 from verify.predicate import Judged, conjunction, parse_predicate
 from verify.search import Counterexample, NotFound, RationalSpace, find, find_counterexample
@@ -97,22 +98,25 @@ def never(text: str) -> Any:
     return parse_predicate(f"not ({text})", 2)
 
 
-@pytest.mark.parametrize("belief", ["c1 >= 2 or c2 >= 2 or lambda > 0", "lambda > 0 or mu < 0 or ms > 0", "not (mu < 0) or lambda < 0", "not (lambda < 0) or mu < 0"])
+WRONG = ["c1 >= 2 or c2 >= 2 or lambda > 0", "not (mu < 0) or lambda < 0", "not (lambda < 0) or mu < 0", "not (lambda < 0) or ms < 0"]
+
+
+@pytest.mark.parametrize("belief", WRONG)
 def test_wrong_theorems_are_refuted(belief: str) -> None:
-    """E5 with the sign flipped, and lambda replaced by mu, both ways."""
+    """E5 with the sign flipped; lambda replaced by mu, both ways; the converse of E11."""
     found = find_counterexample(parse_predicate(belief, 2), RationalSpace(2), seconds=30)
     assert isinstance(found, Counterexample), str(found)
     assert found.judged.holds is False
 
 
-@pytest.mark.parametrize("theorem", ["c1 >= 2 or c2 >= 2 or lambda < 0", "not (ms < 0) or lambda < 0", "c1 != c2 or c1 <= 2 or lambda > 0"])
+@pytest.mark.parametrize("theorem", ["c1 >= 2 or c2 >= 2 or lambda < 0", "not (ms < 0) or (lambda < 0 and mu < 0)", "c1 != c2 or c1 <= 2 or lambda > 0"])
 def test_true_theorems_survive(theorem: str) -> None:
-    """E5, E11, E7."""
+    """E5; E11 and Jensen; E7."""
     assert isinstance(find_counterexample(parse_predicate(theorem, 2), RationalSpace(2), seconds=1.5), NotFound)
 
 
 def test_hypothesis_strategies_are_searched_and_shrunk_within_the_strategy() -> None:
-    found = find_counterexample(never("lambda < 0 and c2 > 2"), strategies.near_threshold(2, regular=True), seconds=6, seed=3)
+    found = find_counterexample(never("lambda < 0 and c2 > 2"), strategies.near_threshold(2, regular=True), seconds=4, seed=3)
     gram, eta = shown(found)
     assert max(abs(Fraction(x)) for row in gram for x in row) <= 9
     assert strategies.is_regular(found.case)
@@ -160,27 +164,25 @@ class OneByOne:
     """A predicate that scores single cases."""
 
     def __call__(self, case: Problem) -> Judged:
-        return never("lambda < 0 < mu").judge(case)  # type: ignore[no-any-return]
+        return never("lambda < 0 < ms").judge(case)  # type: ignore[no-any-return]
 
     def violation(self, case: Problem) -> float:
         gram, eta = np.array([[[[float(x) for x in row] for row in case.exact[0].gram]]]), np.array([[float(case.exact[1].step_size)]])
-        return float(parse_predicate("lambda < 0 < mu", 2).margins(Batch(gram, eta))[0])
+        return float(parse_predicate("lambda < 0 < ms", 2).margins(Batch(gram, eta))[0])
 
 
 @pytest.mark.parametrize("strategy", [RationalSpace(2), strategies.problems(2)], ids=["space", "hypothesis"])
 def test_scores_of_single_cases(strategy: Any) -> None:
-    found = find_counterexample(OneByOne(), strategy, seconds=20, seed=1)
+    found = find_counterexample(OneByOne(), strategy, seconds=5, seed=1)
     assert isinstance(found, Counterexample), str(found)
-    assert found.effort.judged < 60
+    assert found.effort.judged < found.effort.screened
 
 
 def lying(case: Problem) -> Judged:
     """A broken engine: a certificate of the opposite sign."""
     result: Any = case.lyapunov(estimate=False)
-    if result.certificate is None:
-        return Judged(None, None, "undecided")
-    forged = json.loads(json.dumps(result.certificate).replace('"<"', '">"'))
-    return Judged(False, None, "forged", forged)
+    proof = result.certificate["proof"]
+    return Judged(False, None, "forged", seal([(claim(case.subject, "lambda", ">", Fraction(0)), proof.get("parts", [proof])[0])]))
 
 
 def test_forged_certificates_are_not_believed() -> None:

@@ -129,7 +129,7 @@ def test_features(rows: Any) -> None:
 
 
 def test_examples_shrink_to_small_integers() -> None:
-    problem = smallest(s.problems((2, 3), regular=True))
+    problem = smallest(s.problems(2, regular=True))
     minimum, optimiser = problem.exact
     assert minimum.size == 2
     assert all(x.denominator == 1 and abs(x) <= 2 for row in minimum.gram for x in row)

@@ -102,7 +102,8 @@ def test_the_true_value_lies_inside_on_a_ladder_of_digits(expression: Any, refer
     truth, slack = Fraction(*map(int, mpmath.libmp.to_rational(value._mpf_))), Fraction(1, 10**115)
     for digits in (10, 30, 100):
         lo, hi = enclose(expression, digits)
-        assert lo is not None and hi is not None
+        assert lo is not None
+        assert hi is not None
         assert 0 <= hi - lo <= Fraction(1, 10**digits)
         assert lo - slack <= truth <= hi + slack
 
@@ -121,7 +122,9 @@ def test_random_elementary_values(u: Fraction, v: Fraction, w: Fraction, digits:
         a, b, c = (mp.mpf(t.numerator) / t.denominator for t in (u, v, w))
         value = a * mp.log(abs(b - c)) + mp.sqrt(a * a + 2) * mp.cos(b) / (1 + mp.exp(c)) + mp.atan(b) * max(a, mp.sin(c))
     truth, slack = Fraction(*map(int, mpmath.libmp.to_rational(value._mpf_))), Fraction(1, 10**50)
-    assert lo is not None and hi is not None and hi - lo <= Fraction(1, 10**digits)
+    assert lo is not None
+    assert hi is not None
+    assert hi - lo <= Fraction(1, 10**digits)
     assert lo - slack <= truth <= hi + slack
 
 
@@ -139,7 +142,9 @@ def test_log_zero_is_minus_infinity(expression: Any) -> None:
 
 def test_log_zero_beside_a_maximum_and_an_exponential() -> None:
     lo, hi = enclose(sympy.Max(sympy.log(ONE - 1), -3, evaluate=False) + sympy.exp(sympy.log(ONE - 1)), 12)
-    assert lo is not None and hi is not None and lo <= -3 <= hi
+    assert lo is not None
+    assert hi is not None
+    assert lo <= -3 <= hi
 
 
 @pytest.mark.parametrize(
@@ -207,8 +212,10 @@ def test_renewal_against_the_certified_enclosure(k11: Fraction, k12: Fraction, k
     if lo is None or hi is None:
         assert engine.ends[0] is None
     else:
-        assert engine.ends[0] is not None and engine.ends[1] is not None
-        assert engine.ends[0] <= hi and lo <= engine.ends[1]
+        assert engine.ends[0] is not None
+        assert engine.ends[1] is not None
+        assert engine.ends[0] <= hi
+        assert lo <= engine.ends[1]
 
 
 @st.composite
@@ -225,7 +232,7 @@ def pairs(draw: Any) -> tuple[Any, list[Any], list[int]]:
     return x, [step.tolist() for step in steps], draw(st.lists(st.integers(1, 3), min_size=3, max_size=3))
 
 
-@settings(QUICK, max_examples=80)
+@settings(QUICK, max_examples=50)
 @given(pairs())
 def test_renewal_of_bare_matrices_with_idle_steps(drawn: tuple[Any, list[Any], list[int]]) -> None:
     x, steps, weights = drawn
@@ -245,7 +252,7 @@ def test_renewal_of_bare_matrices_with_idle_steps(drawn: tuple[Any, list[Any], l
 def test_renewal_reads_as_in_the_theory() -> None:
     found = solved(SymbolicProblem.from_gram([[A, K], [K, B]], 1 / A), "renewal")
     index = found.expression.atoms(sympy.Sum).pop().limits[0][0]
-    assert index.name == "m"  # k is taken, by a symbol of the problem... and n comes later in the list
+    assert index.name == "m"  # k is a symbol of the problem
     s2 = 1 - K**2 / (A * B)
     expected = sympy.Sum(sympy.log(sympy.Abs(1 - s2 * (1 - (1 - B / A) ** N))) / 2**N, (N, 0, sympy.oo)) / 4
     values = {A: 2, B: Q(7, 3), K: Q(3, 5)}
@@ -337,6 +344,11 @@ def test_kaczmarz_with_symbols() -> None:
     assert (weighted.expression - S / (1 + S) ** 2 * sympy.log(K**2 / A**2)).equals(0)
     orthogonal = solved(SymbolicProblem.from_features([[1, 0], [0, 1], [sympy.cos(T), sympy.sin(T)]], 1), "Kaczmarz")
     assert orthogonal.expression == -sympy.oo
+    beside = solved(SymbolicProblem.from_features([[1, 0, 0], [Q(3, 5), Q(4, 5), 0], [0, 0, 1]], 1), "components")  # a third of the steps is idle
+    plane = [["1", "0"], ["3/5", "4/5"], ["0", "0"]]
+    estimate, slack = oracle.lyapunov({"optimiser": "sgd", "features": plane, "step_size": "1", "replacement": True, "batch": 1})
+    assert beside.expression == sympy.log(Q(9, 25)) / 6
+    assert middle(beside) == pytest.approx(estimate, abs=slack)
     numbers = SymbolicProblem.from_gram([[2, 1], [1, 2]], Q(1, 2))
     engine = numbers.rational().lyapunov("1e-6", estimate=False)  # type: ignore[union-attr]
     assert engine.ends[0] <= math.log(1 / 2) / 2 <= engine.ends[1]  # type: ignore[operator]
@@ -376,7 +388,7 @@ def isotropic_number(d: int, c: float) -> float:
     return part(lambda t: math.log(1 - sigma * math.cos(t) ** 2) * math.sin(t) ** (d - 2)) / part(lambda t: math.sin(t) ** (d - 2)) / 2
 
 
-@settings(QUICK, max_examples=100)
+@settings(QUICK, max_examples=50)
 @given(st.integers(1, 9), st.fractions(min_value=Fraction(1, 20), max_value=6, max_denominator=20))
 def test_isotropic_inputs_against_quadrature(d: int, c: Fraction) -> None:
     assume(c != 1)
@@ -403,13 +415,15 @@ def test_edges_of_isotropic_inputs(d: int) -> None:
 def test_symbolic_dimension_and_known_sides() -> None:
     general = solved(SymbolicProblem.from_population("isotropic", D, S, ETA), "isotropic inputs")
     assert general.expression.has(sympy.hyper)
-    for d, c in itertools.product((2, 3, 4, 5, 6), (Q(1, 3), Q(3, 2), 5, 1, 2)):
+    for d, c in itertools.product((2, 3, 5), (Q(1, 3), 5, 1, 2)):
         special = solved(population("isotropic", d, c), "isotropic inputs")
         assert middle(general, {D: d, S: 1, ETA: c}) == pytest.approx(middle(special), abs=1e-14)
     below = solved(SymbolicProblem.from_population("isotropic", 4, 1, ETA, assume=[ETA < 1]), "isotropic inputs")
     assert not below.expression.has(sympy.Abs)
     three = solved(SymbolicProblem.from_population("isotropic", 3, 1, ETA, assume=[ETA < 2, ETA > 1]), "isotropic inputs")
     assert not three.expression.has(sympy.Piecewise)
+    read = sympy.sympify(str(general.expression)).subs({"d": 5, "s": 1, "eta": Q(1, 3)})
+    assert enclose(read, 15) == general.enclosure({D: 5, S: 1, ETA: Q(1, 3)}, 15)
     twice = sympy.Symbol("q", positive=True)
     renamed = solved(SymbolicProblem.from_population("isotropic", 3, twice, ETA), "isotropic inputs").expression
     assert renamed.subs(twice, S) == solved(SymbolicProblem.from_population("isotropic", 3, S, ETA), "isotropic inputs").expression
@@ -464,6 +478,10 @@ def test_gaussian_inputs_in_all_dimensions_by_one_formula() -> None:
         assert special.expression.has(sympy.Integral) == (d == 3)
     assert middle(general, {D: 12, S: 1, ETA: Q(1, 10**5)}) == pytest.approx(-1e-5, rel=1e-3)  # lambda = -a + O(a^2)
     two = SymbolicProblem.from_population("gaussian", 2, S, ETA)
+    for d in (1, 3, 4, D):
+        found = solved(SymbolicProblem.from_population("gaussian", d, S, ETA), "Gaussian inputs")
+        read = sympy.sympify(str(found.expression)).subs({"d": 5, "s": 1, "eta": Q(1, 3)})
+        assert enclose(read, 15) == found.enclosure({ETA: Q(1, 3), S: 1, **({D: 5} if d == D else {})}, 15)
     b = 1 / (2 * ETA * S**2)
     expected = sympy.expint(1, b) - sympy.exp(-2 * b) * (sympy.Ei(2 * b) - sympy.Ei(b))
     assert (solved(two, "Gaussian inputs").expression - expected).equals(0)
@@ -482,7 +500,8 @@ def test_one_dimensional_gaussian_inputs_at_extremes(a: Any) -> None:
         else:
             b = 1 / (2 * size)
             value, slack = mp.expint(1, b) - 2 * mp.quad(lambda x: mp.exp(-b * (1 - x * x)) / (1 + x), [0, 0.5, 1]), mp.mpf(10) ** -20
-        assert lo is not None and hi is not None
+        assert lo is not None
+        assert hi is not None
         assert mp.mpf(lo.numerator) / lo.denominator - slack <= value <= mp.mpf(hi.numerator) / hi.denominator + slack
 
 
@@ -534,8 +553,11 @@ def test_a_wrong_special_function_is_refused(monkeypatch: pytest.MonkeyPatch, mo
 
 def test_wrong_moments_and_primitives_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     right = sympy.rf
+    for cached in (isotropic._moments, gaussian._integrated):
+        cached.cache_clear()
     monkeypatch.setattr(sympy, "rf", lambda x, n: right(x, n) + (n == 2))
     assert _refused(population("isotropic", 8, ETA), "isotropic inputs")
     monkeypatch.undo()
     monkeypatch.setattr(sympy, "Ei", lambda x: sympy.erf(x))
     assert _refused(population("gaussian", 4, ETA), "Gaussian inputs")
+    gaussian._integrated.cache_clear()

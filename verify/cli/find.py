@@ -44,7 +44,7 @@ def find(arguments: Namespace) -> int:
 
 def _found(found: Any, path: str | None, statements: list[Any]) -> dict[str, Any]:
     from ..problem import spelled
-    from ..strategies import is_regular
+    from ..regularity import is_regular
 
     minimum, optimiser = found.case.exact
     return {

@@ -22,7 +22,7 @@ from ..certificate import Rejected, check
 from ..exact import InputError
 from ..predicate import Judged, Predicate, parse_predicate
 from ..problem import Problem
-from ..strategies import is_regular
+from ..regularity import is_regular
 from .batch import Batch
 from .contradiction import contradiction
 from .drawn import by_hypothesis

@@ -12,9 +12,10 @@ constraints contradict each other raises `InputError` when it is made, not while
 Regular means R1 and R2 of THEORY.md: no step has determinant 0, 1 or -1 (for batch 1: no c_i = eta K_ii is 1 or 2), and the graph of K is connected.
 """
 
+from ..regularity import is_regular
 from ._grams import features, gram_matrices, minima
 from ._numbers import rationals, step_sizes
-from ._problems import away_from_threshold, families, is_regular, near_threshold, optimisers, problems
+from ._problems import away_from_threshold, families, near_threshold, optimisers, problems
 
 __all__ = [
     "away_from_threshold",

@@ -11,6 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ..exact import InputError, Matrix, positive
 from ..minimum import Minimum
+from ..regularity import is_connected
 from ._numbers import bound_of, check_points, count
 
 
@@ -136,16 +137,6 @@ def features(points: int, dimension: int, *, max_digits: int = 1) -> SearchStrat
 def minima(points: int, **constraints: Any) -> SearchStrategy[Minimum]:
     """`Minimum` objects; constraints as for `gram_matrices`."""
     return gram_matrices(points, **constraints).map(Minimum.from_gram)
-
-
-def is_connected(gram: Matrix) -> bool:
-    left, front = set(range(1, len(gram))), [0]
-    while front:
-        i = front.pop()
-        new = {j for j in left if gram[i][j]}
-        left -= new
-        front += new
-    return not left
 
 
 def _is_definite(gram: Matrix) -> bool:

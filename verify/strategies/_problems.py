@@ -12,10 +12,11 @@ from hypothesis.strategies import SearchStrategy
 
 from ..exact import InputError, Matrix
 from ..minimum import rank as rank_of
-from ..optimiser import SGD, GradientDescent, Optimiser, is_full_batch
+from ..optimiser import SGD, GradientDescent, Optimiser
 from ..problem import Problem
+from ..regularity import is_regular
 from ..threshold.bracket import critical_bracket
-from ._grams import gram_matrices, grams_of_rank, is_connected
+from ._grams import gram_matrices, grams_of_rank
 from ._numbers import bound_of, check_points, count, simplest, step_sizes
 
 KINDS = ("sgd", "gd")
@@ -170,13 +171,3 @@ def families(dimension: int = 2, size: int = 2, *, invertible: bool = False, max
     identity = tuple(tuple(Fraction(i == j) for j in range(d)) for i in range(d))
     lists = st.lists(matrix, min_size=m, max_size=m).filter(lambda found: any(a != identity for a in found))
     return st.builds(Problem.from_matrices, lists, st.lists(st.integers(1, 9), min_size=m, max_size=m))
-
-
-def is_regular(problem: Problem) -> bool:
-    """R1 and R2, exactly: no step has determinant 0, 1 or -1 (batch 1: no c_i in {1, 2}), and the graph of K is connected."""
-    minimum, optimiser = problem.exact
-    if not is_connected(minimum.gram):
-        return False
-    if isinstance(optimiser, SGD) and optimiser.batch == 1 and not is_full_batch(optimiser, minimum.size):
-        return all(optimiser.step_size * k not in (1, 2) for k in minimum.diagonal)
-    return all(abs(x) not in (0, 1) for x in problem.family.determinants)

@@ -318,7 +318,10 @@ def _real_function(name: str) -> Callable[[Any], Any]:
     def method(expression: Any) -> Any:
         from flint import acb
 
-        return acb(getattr(finite(expression.args[0]), name)())
+        z = argument(expression.args[0])
+        if not z.imag.is_zero():
+            raise Undecided(f"{_shown(expression.args[0])} is not known to be real")
+        return acb(getattr(z.real, name)())
 
     return method
 

@@ -10,6 +10,7 @@ import sympy
 from ..exact import InputError
 from .algebra import is_zero
 from .evaluate import MINUS_INFINITY, MinusInfinity, Undecided, argument, ball, finite, sign
+from .result import substituted
 
 MAX_FINITE, MAX_TERMS, MAX_EXACT = 10_000, 100_000, 1000
 
@@ -24,7 +25,7 @@ def series(expression: Any) -> Any:
     if last.is_Integer:
         if last - first >= MAX_FINITE:
             raise InputError(f"{expression} has more than {MAX_FINITE} terms")
-        return ball(sympy.Add(*(expression.function.subs(index, k) for k in range(int(first), int(last) + 1))))
+        return ball(sympy.Add(*(substituted(expression.function, {index: k}) for k in range(int(first), int(last) + 1))))
     if last is not sympy.oo or first < 0:
         raise InputError(f"{expression} is not a sum over k = m, m + 1, ... with m >= 0")
     return _renewal(_renewal_parts(expression.function, index), int(first))

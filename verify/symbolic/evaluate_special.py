@@ -14,7 +14,7 @@ from .evaluate import Undecided, argument, finite, flint_rational, sign
 Integrand = Callable[[Any, bool], Any]
 
 EVALUATIONS = 50_000  # of one integrand
-MAX_TERMS = 20_000  # of one hypergeometric series
+MAX_TERMS = 100_000  # of one hypergeometric series
 
 
 def special(expression: Any) -> Any:
@@ -35,10 +35,10 @@ def special(expression: Any) -> Any:
 
 
 def _hyper(expression: Any) -> Any:
-    """pFq(a; b; z), z real, z < 1 (or z = 1 for 3F2(1,1,a; 2,b; 1)) if p = q + 1. With c = (1, a'), d = b':
+    """pFq(a; b; z) for real z; if p = q + 1, for z < 1, and at z = 1 for 3F2(1, 1, a; 2, b; 1). By flint's own methods, by series, or by
 
-    z * pFq(1, 1, a'; 2, b'; z) = integral_0^z p-1Fq-1(1, a'; b'; t) dt            (termwise: the coefficient of t^n is integrated to 1/(n+1))
-    sum_{n>=1} (a)_n / ((b)_n n) = digamma(b) - digamma(b - a)  for b > a           (derivative at e = 0 of Gauss's 2F1(a, e; b; 1))
+    z * 3F2(1, 1, a; 2, b; z) = integral_0^z 2F1(1, a; b; t) dt, and 2F2(1, 1; 2, b; z) likewise (termwise: the integral of t^n is z^(n+1)/(n+1)),
+    sum_{n>=1} (a)_n / ((b)_n n) = digamma(b) - digamma(b - a) for b > a (the derivative at e = 0 of Gauss's formula for 2F1(a, e; b; 1)).
     """
     from flint import acb
 
@@ -55,20 +55,16 @@ def _hyper(expression: Any) -> Any:
             return _at_one(expression, upper, lower)
         raise Undecided(f"whether the argument of {expression} is below 1 is not decided")
     a, b = ([flint_rational(p) for p in side] for side in (upper, lower))
-    integrable = len(upper) <= 3 and upper.count(1) >= 2 and 2 in lower
-    if excess < 1:
+    integrable = len(upper) in (2, 3) and len(lower) == 2 and upper.count(1) >= 2 and 2 in lower
+    if excess < 1 or len(a) == 2 or not integrable:
         direct = acb(z).hypgeom(a, b)
         if not integrable or (direct.is_finite() and direct.real.rel_accuracy_bits() > 0):
             return direct
-    elif len(a) == 2:
-        return acb(z).hypgeom(a, b)
-    elif (summed := _summed(z, a, b)) is not None:
-        return summed
-    if not integrable:
-        raise InputError(f"{expression} is not evaluated: its series does not converge fast enough, and it is not of the form (1, 1, a; 2, b)")
     for side, one in ((upper, 1), (lower, 2)):
         side.remove(one)
     inner_a, inner_b = ([flint_rational(p) for p in side] for side in (upper, lower))
+    if excess == 1 and abs(z) < 1 and (summed := _summed(z, sympy.Mul(*upper), lower[0])) is not None:
+        return summed
 
     def integrand(t: Any, analytic: bool) -> Any:
         if excess == 1 and analytic and t.imag.contains(0) and not t.real < 1:
@@ -78,16 +74,23 @@ def _hyper(expression: Any) -> Any:
     return acb(_integrated(integrand, acb(0), acb(z), EVALUATIONS // 10).real) / z
 
 
-def _summed(z: Any, a: list[Any], b: list[Any]) -> Any:
-    """The series inside its disc with flint's bound of the tail, by as many terms as give about the working precision; None where that takes too many."""
-    from flint import acb, ctx
+def _summed(z: Any, a: Any, b: Any) -> Any:
+    """3F2(1, 1, a; 2, b; z) = sum t_n/(n + 1), t_n = (a)_n/(b)_n z^n, b > 0; None where too many terms are needed.
 
-    terms = 64
-    while abs(z) < 1 and terms <= MAX_TERMS:
-        found = acb(z).hypgeom(a, b, n=terms)
-        if found.is_finite() and found.real.rel_accuracy_bits() >= min(ctx.prec, z.rel_accuracy_bits()) - 30:
-            return found
-        terms *= 4
+    If b >= a, then |t_{n+1}| <= |z| |t_n| for n >= -(a + b)/2, so that the terms from n on are together at most |t_n|/((n + 1)(1 - |z|)) in modulus.
+    """
+    from flint import acb, arb, ctx
+
+    if not b >= a or not b > 0:
+        return None
+    total, term, goal, rest = arb(0), arb(1), arb(2) ** -ctx.prec, 1 - abs(z)
+    numerator, denominator, one = flint_rational(a), flint_rational(b), flint_rational(sympy.Integer(1))
+    for n in range(MAX_TERMS):
+        if n % 16 == 0 and 2 * n >= -(a + b) and (tail := abs(term) / ((n + 1) * rest)) < goal:
+            return acb(total + tail.union(-tail))
+        total += term / (n + 1)
+        term = term * z * (numerator / denominator)
+        numerator, denominator = numerator + one, denominator + one
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -28,7 +29,7 @@ def gaussian(case: Case, _: Solve) -> Exact:
     b = sympy.cancel(1 / (2 * a))
     if d == 1:
         series = _series(b)
-        return Exact("lambda", sympy.log(a / 2) - sympy.EulerGamma + series / a, (), (*_transform(), *_kernel(), *_one(series)))
+        return Exact("lambda", sympy.log(a / 2) - sympy.EulerGamma + series / a, (), (*_transform(), *_kernel(), *_one(tuple(series.ap), tuple(series.bq))))
     if d.is_number and d.is_even and d <= MAX_CLOSED:
         value, steps = _even(int(d), b)
         return Exact("lambda", value, (), (*_transform(), *_kernel(), *steps))
@@ -37,6 +38,7 @@ def gaussian(case: Case, _: Solve) -> Exact:
     return Exact("lambda", sympy.expint(1, b) - 2 * sympy.Integral(integrand, (x, 0, 1)), (), (*_transform(), *_kernel()))
 
 
+@lru_cache(maxsize=1)
 def _transform() -> tuple[Step, ...]:
     """Growth in one step, and its logarithm by Laplace transforms."""
     a, z, w, tau = (sympy.Dummy(name, positive=True) for name in ("a", "z", "w", "tau"))
@@ -60,6 +62,7 @@ def _transform() -> tuple[Step, ...]:
     )
 
 
+@lru_cache(maxsize=1)
 def _kernel() -> tuple[Step, ...]:
     """The substitution t = ((1 - x^2)/(2x))^2, and the subtraction of E1."""
     x = sympy.Dummy("x", positive=True)
@@ -85,7 +88,8 @@ def _series(b: Any) -> Any:
     return sympy.hyper((1, 1), (sympy.Rational(3, 2), 2), -b)
 
 
-def _one(series: Any) -> tuple[Step, ...]:
+@lru_cache(maxsize=4)
+def _one(upper: tuple[Any, ...], lower: tuple[Any, ...]) -> tuple[Step, ...]:
     """d = 1: lambda'(b) = -1/b + 2 D(b), D(b) = integral_0^1 exp(-b (1-x^2)) dx = 1F1(1; 3/2; -b)."""
     b, x, n = sympy.Dummy("b", positive=True), sympy.Dummy("x", positive=True), sympy.Dummy("n", integer=True, positive=True)
     weight = sympy.exp(-b * (1 - x**2))
@@ -93,7 +97,7 @@ def _one(series: Any) -> tuple[Step, ...]:
     primitive = sympy.diff(weight / (2 * b), x) - x * weight
     dawson = sympy.diff(x * weight, x) - (1 + 2 * b * x**2) * weight  # its integral over 0..1: 1 = D + 2 b (D + D')
     kummer = (2 * n + 1) * (1 / (n + sympy.Rational(1, 2))) - 2  # (2n + 1) d_n = 2 d_{n-1} where D = sum d_n (-b)^n
-    terms = sympy.prod([p + n - 1 for p in series.ap]) / (sympy.prod([p + n - 1 for p in series.bq]) * n)  # ratio of the terms n and n - 1 of 2F2
+    terms = sympy.prod([p + n - 1 for p in upper]) / (sympy.prod([p + n - 1 for p in lower]) * n)  # ratio of the terms n and n - 1 of 2F2
     ratio = terms * (n + 1) / n - 1 / (n + sympy.Rational(1, 2))  # the primitive of d_n b^n is d_n b^(n+1)/(n+1)
     return (
         Step(
@@ -112,6 +116,12 @@ def _one(series: Any) -> tuple[Step, ...]:
 
 
 def _even(d: int, b: Any) -> tuple[Any, tuple[Step, ...]]:
+    value, t, steps = _integrated(d)
+    return sympy.expint(1, b) + value.subs(t, b), steps
+
+
+@lru_cache(maxsize=8)
+def _integrated(d: int) -> tuple[Any, Any, tuple[Step, ...]]:
     """Even d, u = 1 + x^2 from 1 to 2: lambda = E1(b) - integral S exp(-b (2-u)) du, S = (2^(d-1) (u-1)^(d/2-1)/u^(d-1) - 1)/(2-u) = sum_j s_j/u^j."""
     u, t, x = (sympy.Dummy(name, positive=True) for name in "ubx")
     kernel = sympy.Poly(sympy.cancel((2 ** (d - 1) * (u - 1) ** (d // 2 - 1) - u ** (d - 1)) / (2 - u)), u)  # S u^(d-1)
@@ -133,4 +143,4 @@ def _even(d: int, b: Any) -> tuple[Any, tuple[Step, ...]]:
         Step("E19", f"d = {d}, u = 1 + x^2: the integral of ((2^{d - 1} (u-1)^{d // 2 - 1}/u^{d - 1} - 1)/(2 - u)) e^(-b (2-u)) over 1..2", (folded,)),
         Step("E19", "by a primitive, rational in u times e^(-b (2-u)) plus a polynomial in b times e^(-2b) Ei(b u)", (derivative,)),
     )
-    return sympy.expint(1, b) + value.subs(t, b), steps
+    return value, t, steps

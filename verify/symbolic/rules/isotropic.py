@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -53,9 +54,9 @@ def isotropic_value(d: Any, c: Any, side: int | None) -> tuple[Any, tuple[Step, 
     half = d / 2
     if d.is_even and d.is_number and d <= MAX_ELEMENTARY:
         moments = [sympy.rf(1 - half, n) / sympy.rf(half, n) for n in range(int(half) + 1)]
-        return lead - sympy.Add(*(m * rho**n / n for n, m in enumerate(moments) if n)), (*steps, _moments(half, moments))
+        return lead - sympy.Add(*(m * rho**n / n for n, m in enumerate(moments) if n)), (*steps, _moments(half, tuple(moments)))
     series = _series(half, rho)
-    return lead + (1 - 2 / d) * rho * series, (*steps, _coefficients(half, series))
+    return lead + (1 - 2 / d) * rho * series, (*steps, _coefficients(half, tuple(series.ap), tuple(series.bq)))
 
 
 def _series(half: Any, rho: Any) -> Any:
@@ -72,6 +73,7 @@ def _growth(c: Any) -> Step:
     return Step("E9", text, (square - (1 - sigma * t**2),))
 
 
+@lru_cache(maxsize=64)
 def _fourier(d: Any) -> tuple[Step, ...]:
     """log(1 - sigma cos^2) as a Fourier series, and the moments of its cosines."""
     s, theta = sympy.Dummy("s", positive=True), sympy.Dummy("theta", positive=True)
@@ -99,17 +101,19 @@ def _fourier(d: Any) -> tuple[Step, ...]:
     )
 
 
-def _moments(half: Any, moments: list[Any]) -> Step:
+@lru_cache(maxsize=64)
+def _moments(half: Any, moments: tuple[Any, ...]) -> Step:
     """The moments that the formula uses follow the recursion, start at 1 and end at 0."""
     recursion = ((n + half) * after - (n + 1 - half) * before for n, (before, after) in enumerate(pairwise(moments)))
     return Step("E9", "the moments are " + ", ".join(map(str, moments)) + ", and zero from there on", (moments[0] - 1, *recursion, moments[-1]))
 
 
-def _coefficients(half: Any, series: Any) -> Step:
+@lru_cache(maxsize=64)
+def _coefficients(half: Any, upper: tuple[Any, ...], lower: tuple[Any, ...]) -> Step:
     """-sum m_n rho^n/n term by term against the hypergeometric series."""
     n = sympy.Dummy("n", integer=True, positive=True)
     moment = (n + 1 - half) / (n + half) * n / (n + 1)  # ratio of the terms n + 1 and n of sum m_n/n
-    ratio = sympy.prod([p + n - 1 for p in series.ap]) / (sympy.prod([p + n - 1 for p in series.bq]) * n)  # of the terms n and n - 1 of the series
+    ratio = sympy.prod([p + n - 1 for p in upper]) / (sympy.prod([p + n - 1 for p in lower]) * n)  # of the terms n and n - 1 of the series
     first = -(1 - half) / half - (1 - 1 / half)
     return Step("E9", "-sum m_n rho^n / n is (1 - 2/d) rho 3F2(1, 1, 2 - d/2; 2, 1 + d/2; rho): first terms and ratios agree", (moment - ratio, first))
 
@@ -130,6 +134,7 @@ def _three(c: Any, case: Case) -> Any:
     return sympy.Piecewise(*pieces, (below, c < 2), (sympy.Integer(0), sympy.Eq(c, 2)), (above, True))
 
 
+@lru_cache(maxsize=1)
 def _archimedes() -> tuple[Step, ...]:
     x = sympy.Dummy("x", positive=True)
     plus = x * sympy.log(1 - x**2) - 2 * x + 2 * sympy.atanh(x)
