@@ -12,8 +12,8 @@ import pytest
 
 import theorems
 from theorems import Case, Condition, Counterexample, Fact, NotFound, Statement, falsify, get
+from theorems.companions import flatter, rotated
 from theorems.domains import anywhere, equal_norms
-from theorems.folklore import flatter, rotated
 from verify import SGD, InputError, Problem, Sign, strategies
 from verify import check as trusted
 from verify.cli import main

@@ -210,6 +210,12 @@ def test_folklore_is_refuted_with_a_certificate_and_a_witness(id: str, problem: 
     assert found.to_json()["witness"]["optimiser"]["step_size"] == str(problem.exact[1].step_size)
 
 
+def test_the_use_of_t2_beyond_its_publication_is_noted() -> None:
+    assert any("extension" in note for note in check("T2", sgd(PAIR, "1/3", 2)).notes)
+    assert not any("extension" in note for note in check("T2", sgd(PAIR, "1/3")).notes)
+    assert check("T2", load_problem("example:iris-pair")).notes == ()
+
+
 def test_no_evidence_is_never_success() -> None:
     undecided = check("T3", sgd(PAIR, "1/2"), simulator=saying("undecided"))
     assert undecided.verdict == "undecided"

@@ -123,7 +123,7 @@ def check(
         _limits(seconds, error_probability)
         case = Case(subject, seconds, seed, error_probability, simulator)
     hypotheses = tuple(tested(h, case) for h in chosen.hypotheses)
-    notes = _notes(case)
+    notes = _notes(chosen, case)
 
     def found(verdict: Outcome, reason: str, conclusion: Tested | None = None) -> Checked:
         facts = [h.fact for h in hypotheses] + ([conclusion.fact] if conclusion else [])
@@ -148,11 +148,15 @@ def _limits(seconds: float, error_probability: float) -> None:
         raise InputError(f"error_probability = {error_probability} is not between 0 and 1; write for example 1e-6")
 
 
-def _notes(case: Case) -> tuple[str, ...]:
+def _notes(statement: Statement, case: Case) -> tuple[str, ...]:
+    """How the case is read, and whether the statement is used beyond what is published."""
     minimum = getattr(case.problem, "minimum", None)
-    if isinstance(minimum, Minimum) and minimum.features is None:
-        return ("the case is read as the linear model with this Gram matrix; for another model with the same K, H1 and H3 away from w* remain to be checked",)
-    return ()
+    if not isinstance(minimum, Minimum):
+        return ()
+    notes = [statement.conclude(case.hypotheses).extension] if statement.rule is not None else []
+    if minimum.features is None:
+        notes.append("read as the linear model with this Gram matrix; for another model with the same K, H1 and H3 away from w* remain to be checked")
+    return tuple(note for note in notes if note)
 
 
 def certify(instance: Instance, seconds: float = 20.0, seed: int = 0) -> Fact:

@@ -243,7 +243,7 @@ E4 = Statement(
     references=(THEORY.format("E4"),),
     evidence="proved here",
     relations=related(implies=["E6", "E7"]),
-    drawn=anywhere(weighted=True),
+    drawn=anywhere(connected=True, weighted=True),
 )
 E5 = Statement(
     id="E5",

@@ -6,22 +6,31 @@ predicate over one problem and can be searched like any other.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from verify.exact import Matrix
 from verify.optimiser import SGD
 from verify.problem import Problem
-from verify.result import as_float
 
 from .case import Case
+from .companions import (
+    LADDER,
+    diagonal_floats,
+    flatter_ones,
+    larger_batch,
+    room_for_flatter,
+    rotated_floats,
+    same_spectrum,
+    smaller_steps,
+    splits,
+    uncorrelated,
+    without_replacement,
+)
 from .conditions import SINGLE, listed
 from .domains import anywhere, with_labels
 from .linear_stability import SETTING
 from .margins import NEGATIVE, POSITIVE, Margin, Wanted, at_step, with_grams
-from .moments import semidefinite
 from .sources import (
     ANDREYEV_BENEVENTANO,
     CHEMNITZ_ENGEL,
@@ -37,7 +46,6 @@ from .sources import (
 )
 from .statement import Condition, Fact, Instance, Statement, both, related
 
-LADDER = tuple(Fraction(a, b) for a, b in ((9, 10), (5, 6), (4, 5), (3, 4), (2, 3), (1, 2), (1, 4), (1, 6)))
 SEVERAL = Condition("several samples", lambda case: Fact(len(case.gram) > 1, f"N = {len(case.gram)}"))
 STABLE = Condition("lambda < 0", lambda case: case.is_sign("lambda", "negative"))
 GD_STABLE = Condition("mu < 0", lambda case: case.is_sign("mu", "negative"))
@@ -67,99 +75,6 @@ def _never_unstable(companions: Callable[[Case], Iterator[tuple[str, Case]]]) ->
     return test
 
 
-# --- companions ----------------------------------------------------------------------------------------------------------------------------
-
-
-def _smaller_steps(case: Case) -> Iterator[tuple[str, Case]]:
-    for factor in LADDER:
-        yield f"eta = {case.eta * factor}", case.at(case.eta * factor)
-
-
-def _larger_batch(case: Case) -> Iterator[tuple[str, Case]]:
-    optimiser = case.optimiser
-    if isinstance(optimiser, SGD) and optimiser.batch < len(case.gram) and (optimiser.weights is None or optimiser.replacement):
-        b = optimiser.batch + 1
-        for replacement in (True, False) if optimiser.batch == 1 and optimiser.weights is None else (optimiser.replacement,):
-            how = "with" if replacement else "without"
-            yield f"batch {b} {how} replacement", case.under(SGD(case.eta, b, replacement, optimiser.weights if replacement else None))
-
-
-def _without_replacement(case: Case) -> Iterator[tuple[str, Case]]:
-    optimiser = case.optimiser
-    assert isinstance(optimiser, SGD)
-    yield f"batch {optimiser.batch} without replacement", case.under(SGD(case.eta, optimiser.batch, False))
-
-
-def _uncorrelated(case: Case) -> Iterator[tuple[str, Case]]:
-    n = len(case.gram)
-    yield "orthogonal gradients of the same norms", case.with_gram([[case.gram[i][i] if i == j else 0 for j in range(n)] for i in range(n)])
-
-
-def top_eigenvalue_below(gram: Matrix) -> Fraction:
-    """A rational below the largest eigenvalue of K and close to it (in floating point, less 1e-6)."""
-    import numpy as np
-
-    top = float(np.linalg.eigvalsh(np.array([[as_float(x) for x in row] for row in gram]))[-1])
-    return Fraction(math.floor(top * (1 - 1e-6) * 10**6), 10**6)
-
-
-def simplest(low: Fraction, high: Fraction) -> Fraction:
-    """The fraction with the least denominator in [low, high], 0 < low <= high."""
-    floor = math.floor(low)
-    if floor == low or floor + 1 <= high:
-        return Fraction(floor if floor == low else floor + 1)
-    return floor + 1 / simplest(1 / (high - floor), 1 / (low - floor))
-
-
-def flatter(gram: Matrix, eta: Fraction) -> Matrix:
-    """diag(k, m, ...), smaller than K in top eigenvalue and in trace; k > 2/eta, so unstable (E3), where that is possible."""
-    n, top = len(gram), top_eigenvalue_below(gram)
-    trace = sum((gram[i][i] for i in range(n)), start=Fraction(0))
-    low, high = 2 / eta, min(top, trace * Fraction(999, 1000))
-    k = simplest(low * Fraction(1001, 1000), high) if low * Fraction(1001, 1000) < high else simplest(high / 2, high)
-    room = (trace - k) / n
-    m = simplest(room / 2, min(room, k)) if n > 1 else k
-    return tuple(tuple((k if i == 0 else m) if i == j else Fraction(0) for j in range(n)) for i in range(n))
-
-
-def _is_flatter(gram: Matrix, other: Matrix) -> bool:
-    """Whether diagonal `other` has a smaller trace and top eigenvalue than K: largest entry t with K - t I not negative semidefinite, exactly."""
-    n = len(gram)
-    t = max(other[i][i] for i in range(n))
-    below = semidefinite([[(t if i == j else Fraction(0)) - gram[i][j] for j in range(n)] for i in range(n)])
-    return not below and sum(other[i][i] for i in range(n)) < sum(gram[i][i] for i in range(n))
-
-
-def _flatter(case: Case) -> Iterator[tuple[str, Case]]:
-    other = flatter(case.gram, case.eta)
-    if _is_flatter(case.gram, other):
-        yield f"flatter, K' = diag{tuple(str(other[i][i]) for i in range(len(other)))}", case.with_gram(other)
-
-
-def rotated(gram: Matrix) -> Matrix | None:
-    """R K R^T for a rotation of the first two coordinates: by 45 degrees for two samples, else by the angle of (3, 4, 5); None for one sample."""
-    n = len(gram)
-    if n < 2:
-        return None
-    a, b, d = gram[0][0], gram[0][1], gram[1][1]
-    if n == 2:
-        return ((a / 2 - b + d / 2, (a - d) / 2), ((a - d) / 2, a / 2 + b + d / 2))
-    c, s = Fraction(3, 5), Fraction(4, 5)
-    r = [[Fraction(i == j) for j in range(n)] for i in range(n)]
-    r[0][:2], r[1][:2] = [c, -s], [s, c]
-    left = [[sum(r[i][k] * gram[k][j] for k in range(n)) for j in range(n)] for i in range(n)]
-    return tuple(tuple(sum((left[i][k] * r[j][k] for k in range(n)), start=Fraction(0)) for j in range(n)) for i in range(n))
-
-
-def _same_spectrum(case: Case) -> Iterator[tuple[str, Case]]:
-    other = rotated(case.gram)
-    if other is not None:
-        yield f"same spectrum, K' = {[[str(x) for x in row] for row in other]}", case.with_gram(other)
-
-
-# --- conclusions of another form -----------------------------------------------------------------------------------------------------------
-
-
 def _iff_mean_square(case: Case) -> Fact:
     stable, contracts = case.is_sign("lambda", "negative"), case.is_sign("ms", "negative")
     value = None if None in (stable.value, contracts.value) else stable.value == contracts.value
@@ -174,7 +89,8 @@ def _radius_at_most_one(case: Case) -> Fact:
 def _one_sign_change(case: Case) -> Fact:
     """Along the ladder of step sizes no positive sign is followed by a negative one."""
     etas = sorted({case.eta * f for f in LADDER} | {case.eta} | {case.eta / f for f in LADDER[:5]})
-    signs = [(eta, case.at(eta).is_sign("lambda", "positive"), case.at(eta).is_sign("lambda", "negative")) for eta in etas]
+    cases = [(eta, case if eta == case.eta else case.at(eta)) for eta in etas]
+    signs = [(eta, one.is_sign("lambda", "positive"), one.is_sign("lambda", "negative")) for eta, one in cases]
     unstable = next(((eta, fact) for eta, fact, _ in signs if fact.value), None)
     if unstable is not None:
         again = next(((eta, fact) for eta, _, fact in signs if eta > unstable[0] and fact.value), None)
@@ -187,7 +103,7 @@ def _one_sign_change(case: Case) -> Fact:
 
 def _spectrum_decides(case: Case) -> Fact:
     own = case.is_sign("lambda", "negative")
-    for label, companion in _same_spectrum(case):
+    for label, companion in same_spectrum(case):
         there = companion.is_sign("lambda", "negative")
         zero = case.is_sign("lambda", "zero").value or companion.is_sign("lambda", "zero").value
         value = None if None in (own.value, there.value) or zero else own.value == there.value
@@ -213,40 +129,6 @@ def _slogan(case: Case) -> Fact:
         return sign
     seen = case.simulated("converges")
     return Fact(None if seen.value is None else seen.value == sign.value, f"{sign.reason}; {seen.reason}", sign.certificates, seen.error_probability)
-
-
-def _rotated_floats(gram: Any) -> Any:
-    import numpy as np
-
-    if gram.shape[-1] < 2:
-        return gram
-    c = s = math.sqrt(0.5)
-    if gram.shape[-1] > 2:
-        c, s = 0.6, 0.8
-    r = np.eye(gram.shape[-1])
-    r[:2, :2] = [[c, -s], [s, c]]
-    return r @ gram @ r.T
-
-
-def _diagonal_floats(gram: Any) -> Any:
-    import numpy as np
-
-    return gram * np.eye(gram.shape[-1])
-
-
-def _room_for_flatter(batch: Any) -> Any:
-    """eta min(kappa_max, tr K) / 2 - 1."""
-    import numpy as np
-
-    top = np.minimum(batch.kappa()[:, -1], 0.999 * np.einsum("pii->p", batch.grams[:, 0]))
-    return batch.steps[:, 0] * top / 2 - 1.002
-
-
-def _splits(batch: Any) -> Any:
-    """Positive where the first sample is orthogonal to all others and its c is below 2."""
-    import numpy as np
-
-    return np.where(np.abs(batch.grams[:, 0, 0, 1:]).max(axis=1, initial=0) == 0, 2 - batch.c()[:, 0] - 1e-9, -1.0)
 
 
 def _less_than_all(case: Case) -> Fact:
@@ -322,12 +204,12 @@ STATEMENTS = (
         latex=r"\operatorname{spec}K=\operatorname{spec}K'\Rightarrow\operatorname{sign}\lambda(K)=\operatorname{sign}\lambda(K')",
         hypotheses=(SINGLE, SEVERAL),
         instances=(_case("1 1; 1 5", "3/7", "lambda > 0"), _case("2 2; 2 4", "3/7", "lambda < 0")),
-        margin=Margin((NEGATIVE,), (Wanted(1, with_grams(_rotated_floats)),)),
+        margin=Margin((NEGATIVE,), (Wanted(1, with_grams(rotated_floats)),)),
         references=(COHEN, CHEMNITZ_ENGEL),
         remark="Both kernels have trace 6 and determinant 4. The companion in a check is K rotated by 45 degrees.",
     ),
     _folklore(
-        _never_unstable(_flatter),
+        _never_unstable(flatter_ones),
         "a flatter minimum is stable as well",
         "E14",
         id="F-flatter",
@@ -336,13 +218,13 @@ STATEMENTS = (
         latex=r"\|K'\|<\|K\|,\ \operatorname{tr}K'<\operatorname{tr}K\Rightarrow\lambda(K')\le\lambda(K)",
         hypotheses=(SINGLE, SEVERAL, STABLE),
         instances=(_case("3 2; 2 3", "3/5", "lambda < 0"), _case("1 1; 1 4", "3/5", "lambda > 0")),
-        margin=Margin((NEGATIVE,), cheap=_room_for_flatter),
+        margin=Margin((NEGATIVE,), cheap=room_for_flatter),
         references=(HOCHREITER, KESKAR, WU_MA_E),
         relations=related(see="E7"),
         remark="K' = [[1,1],[1,4]] has trace 5 < 6 and top eigenvalue (5 + sqrt 13)/2 < 5. The companion in a check is diagonal.",
     ),
     _folklore(
-        _never_unstable(_larger_batch),
+        _never_unstable(larger_batch),
         "it is stable for the next larger batch",
         "E14",
         id="F-larger-batch",
@@ -376,7 +258,7 @@ STATEMENTS = (
         remark="c_2 = 9/4, so the second step has the eigenvalue -5/4.",
     ),
     _folklore(
-        _never_unstable(_smaller_steps),
+        _never_unstable(smaller_steps),
         "no smaller step size is unstable",
         "E6''",
         id="F-smaller-steps",
@@ -391,7 +273,7 @@ STATEMENTS = (
         remark="The companions in a check are at fixed fractions of the step size.",
     ),
     _folklore(
-        _never_unstable(_uncorrelated),
+        _never_unstable(uncorrelated),
         "with orthogonal gradients of the same norms it is stable as well",
         "E14",
         id="F-correlated",
@@ -400,11 +282,11 @@ STATEMENTS = (
         latex=r"\lambda(K)<0\Rightarrow\lambda(\operatorname{diag}K)\le0",
         hypotheses=(SINGLE, SEVERAL, STABLE),
         instances=(_case("2 0; 0 3", "3/4", "lambda > 0"), _case("2 2; 2 3", "3/4", "lambda < 0")),
-        margin=Margin((NEGATIVE,), (Wanted(1, with_grams(_diagonal_floats)),)),
+        margin=Margin((NEGATIVE,), (Wanted(1, with_grams(diagonal_floats)),)),
         references=(WU_MA_E, ZIYIN),
     ),
     _folklore(
-        _never_unstable(_without_replacement),
+        _never_unstable(without_replacement),
         "it is stable without replacement",
         "E14",
         id="F-without-replacement",
@@ -446,7 +328,7 @@ STATEMENTS = (
             Instance("labels without a solution: M is empty, yet lambda < 0", (("lambda", "negative"),), "1/2", features=(("1",), ("1",)), labels=("0", "1")),
             _case("1 0; 0 3", "1", "lambda > 0"),
         ),
-        margin=Margin((POSITIVE,), cheap=_splits),
+        margin=Margin((POSITIVE,), cheap=splits),
         drawn=with_labels,
         references=(CHEMNITZ_ENGEL,),
         remark="It fails without a solution, and at a reducible minimum: K = diag(1, 3) at eta = 1 has lambda = (1/2) log 2 > 0 (E3), yet from a start with "

@@ -106,33 +106,26 @@ def _orbit(field: Field, rows: list[Any], start: Line, failed: set[Line]) -> dic
 
 
 def _starts(field: Field, matrices: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Images of rank one, coordinate axes, isolated eigenvectors of steps, common fixed vectors of pairs, isolated eigenvectors of products of two."""
+    """Images of rank one, coordinate axes, eigenvectors of steps and of products of two: isolated ones, intersections of eigenspaces, bases of these."""
     d = matrices[0].shape[0]
     one = DomainMatrix.eye((d, d), field.domain).to_sparse()
     for m in matrices:
         if m.rank() == 1:
             yield next(column for column in m.transpose().to_list() if any(column))
     yield from one.to_list()
-    for m in matrices:
-        yield from _eigenvectors(field, m)
-    for a, b in combinations(matrices, 2):
-        if d > 2:
-            common = field.kernel((a - one).vstack(b - one))
-            if len(common) == 1:
-                yield common[0]
-    for a in matrices:
-        for b in matrices:
-            if a is not b:
-                yield from _eigenvectors(field, a * b)
-
-
-def _eigenvectors(field: Field, matrix: Any) -> Iterator[Sequence[Any]]:
-    one = DomainMatrix.eye(matrix.shape, field.domain).to_sparse()
-    for factor, _ in field.factors(matrix):
-        if len(factor) == 2:
-            kernel = field.kernel(matrix + one * factor[1])
+    spaces = []
+    for m in (*matrices, *(a * b for a in matrices for b in matrices if a is not b)):
+        shifted = [m + one * factor[1] for factor, _ in field.factors(m) if len(factor) == 2]
+        for kernel in map(field.kernel, shifted):
             if len(kernel) == 1:
                 yield kernel[0]
+        spaces += [x for x in shifted if 1 < d - x.rank() < d]
+    for x, y in combinations(spaces, 2):
+        kernel = field.kernel(x.vstack(y))
+        if len(kernel) == 1:
+            yield kernel[0]
+    for x in spaces:
+        yield from field.kernel(x)
 
 
 def _directions(field: Field, rows: list[Any], lines: list[Line], dual_form: Matrix | None) -> Directions:

@@ -17,7 +17,7 @@ from sympy.polys.polyerrors import BasePolynomialError
 from .case import Refused, need
 from .problem import Matrix
 
-MAX_SYMBOLS, MAX_RADICALS, MAX_DEGREE, MAX_OPERATIONS = 8, 4, 4, 800
+MAX_SYMBOLS, MAX_RADICALS, MAX_DEGREE, MAX_OPERATIONS = 8, 6, 4, 800
 _X = sympy.Dummy("x")
 
 
@@ -194,19 +194,17 @@ def _number_field(expressions: list[Any]) -> Any:
     numbers = set[Any]()
     for e in map(sympy.expand, expressions):
         need(not e.subs(dict.fromkeys(e.atoms(sympy.cos), 1)).atoms(sympy.NumberSymbol), f"the entry {e} is not algebraic")
-        for p in e.atoms(sympy.Pow):
-            if p.is_number and not p.exp.is_Integer:
-                numbers |= {q**p.exp for q in sympy.factorint(p.base)} if p.base.is_Integer and p.base > 0 else {p}
+        numbers |= {p for p in e.atoms(sympy.Pow) if p.is_number and not p.exp.is_Integer}
         numbers |= {f for f in e.atoms(sympy.Function) if f.is_number}
-    outermost = sorted(numbers, key=lambda n: (sympy.count_ops(n), str(n)))
-    need(len(outermost) <= MAX_RADICALS, f"the steps have more than {MAX_RADICALS} different radicals")
-    if not outermost:
-        return sympy.QQ
-    try:
-        field = sympy.QQ.algebraic_field(*outermost)
-    except (BasePolynomialError, NotImplementedError):
-        raise Refused("the entries of the steps are not algebraic numbers") from None
-    need(field.mod.degree() <= MAX_DEGREE, f"the entries generate a number field of degree {field.mod.degree()}")
+    generators = sorted(numbers, key=lambda n: (sympy.count_ops(n), str(n)))
+    need(len(generators) <= MAX_RADICALS, f"the steps have more than {MAX_RADICALS} different radicals")
+    field = sympy.QQ
+    for k in range(1, len(generators) + 1):
+        try:
+            field = sympy.QQ.algebraic_field(*generators[:k])
+        except (BasePolynomialError, NotImplementedError):
+            raise Refused("the entries of the steps are not algebraic numbers") from None
+        need(field.mod.degree() <= MAX_DEGREE, f"the entries generate a number field of degree {field.mod.degree()} or more")
     return field
 
 

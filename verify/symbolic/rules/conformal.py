@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 import sympy
+from sympy.polys.matrices import DomainMatrix
 
 from ..algebra import all_zero
 from ..assumptions import Assumptions
@@ -17,7 +17,7 @@ from ..problem import Matrix
 from ..result import Exact, Step
 from .registry import Solve, rule
 
-MAX_SIMILARITIES, MAX_SPACE = 12, 3
+MAX_SIMILARITIES = 12
 
 
 @rule("lambda", "similarities of one inner product")
@@ -67,32 +67,37 @@ def _squares(family: Family, form: Matrix) -> list[Any] | None:
 
 
 def _solutions(family: Family) -> Iterator[Matrix]:
-    """Symmetric W with A_s W A_s^T = sigma_s W for all s, sigma_s = +-|det A_s|^(2/d): short combinations of a basis."""
+    """Symmetric W with A_s W A_s^T = sigma_s W for all s, sigma_s = +-|det A_s|^(2/d): one for each choice of signs that has any.
+
+    Where they are a space, W is the mean of A_w A_w^T/sigma_w over all words w: the projection of the identity on the kernel of T - 1 along its image, T the
+    mean over single steps. It is positive definite if any W is: then the words of the normalised steps are bounded with their inverses.
+    """
     d = family.dimension
     field = Field(x for a in family.steps for x in a)
     places = [(i, j) for i in range(d) for j in range(i, d)]
-    spaces = [field.of([[field.domain.one if k == j else field.domain.zero for j in range(len(places))] for k in range(len(places))])]
+    one = DomainMatrix.eye((len(places), len(places)), field.domain).to_sparse()
+    found = [(one, one * field.domain.zero)]
     for a in family.steps:
         action, narrowed = _action(field, field.matrix(a), places), []
         for square in _possible_squares(a, field):
-            for space in spaces:
-                moved = (action - square_identity(field, square, len(places))) * space.transpose()
-                kernel = field.kernel(moved)
+            for space, change in found:
+                kernel = field.kernel((action - one * square) * space.transpose())
                 if kernel:
-                    narrowed.append(field.of(kernel) * space)
-        spaces = narrowed
-        need(spaces, "no quadratic form is preserved up to factors by every step")
-    for space in spaces:
-        rows = [field.normalised(row) for row in space.to_list()]
-        for signs in product((1, 0, -1), repeat=len(rows)) if len(rows) <= MAX_SPACE else ((1,) * len(rows),):
-            if any(signs):
-                entries = {place: sum((row[k] * s for row, s in zip(rows, signs, strict=True)), start=field.domain.zero) for k, place in enumerate(places)}
-                yield sympy.ImmutableDenseMatrix(d, d, lambda i, j, e=entries: field.expression(e[min(i, j), max(i, j)]))
-
-
-def square_identity(field: Field, square: Any, size: int) -> Any:
-    """square times the unit matrix."""
-    return field.of([[square if i == j else field.domain.zero for j in range(size)] for i in range(size)])
+                    narrowed.append((field.of(kernel) * space, change + action * (field.domain.one / square) - one if square else change))
+        found = narrowed
+        need(found, "no quadratic form is preserved up to factors by every step")
+    start = field.of([[field.domain.one if i == j else field.domain.zero] for i, j in places])
+    for space, change in found:
+        row = space.to_list()[0]
+        if space.shape[0] > 1:
+            left = field.of(field.kernel(change.transpose()))
+            pairing = left * space.transpose()
+            if pairing.shape[0] != pairing.shape[1] or pairing.rank() < pairing.shape[0]:
+                continue
+            row = [x for (x,) in (space.transpose() * pairing.to_field().inv() * left * start).to_list()]
+        if any(row):
+            entries = dict(zip(places, field.normalised(row), strict=True))
+            yield sympy.ImmutableDenseMatrix(d, d, lambda i, j, e=entries: field.expression(e[min(i, j), max(i, j)]))
 
 
 def _possible_squares(a: Matrix, field: Field) -> list[Any]:
