@@ -143,7 +143,14 @@ class Field:
     def normalised(self, vector: Sequence[Any]) -> list[Any]:
         """The multiple of a nonzero vector whose first nonzero entry is one: equal for equal lines."""
         scale = self.domain.one / next(x for x in vector if x)
-        return [x * scale for x in vector]
+        return [self._canonical(x * scale) for x in vector]
+
+    def _canonical(self, element: Any) -> Any:
+        """The same fraction with a monic denominator: over number fields SymPy cancels common factors, but leaves units."""
+        if not (self.domain.is_FractionField and self.domain.domain.is_Algebraic):
+            return element
+        unit = self.domain.domain.one / element.denom.LC
+        return element.raw_new(element.numer * unit, element.denom * unit)
 
 
 class Echelon:
