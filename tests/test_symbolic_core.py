@@ -57,6 +57,11 @@ def test_expressions(text: str, expected: Any) -> None:
         ("", ["not an expression"]),
         ("x/0", ["divides by zero"]),
         ("x**1000000", ["exponent"]),
+        ("(((9**64)**64)**64)**64", ["power that is too large"]),
+        ("((1+x)**64+(2+x)**63)**64", ["power that is too large"]),
+        ("2**(x*1000)", ["exponent"]),
+        ("exp(exp(exp(10)))", ["exponent that is above"]),
+        ("1/((x+1)**2-x**2-2*x-1)", ["divides by zero"]),
         ("9**9**9", ["exponent"]),
         ("sqrt(-1)", ["not a finite real"]),
         ("log(0)", ["not a finite real"]),
@@ -221,6 +226,39 @@ def test_values_are_checked_against_the_assumptions() -> None:
     assert answer.certified({"eta": sympy.sqrt(2), "k": 1}) is None
     assert problem.at({"k": 1, "eta": "1/2"}).rational() is not None
     assert problem.at({"k": 1}).rational() is None
+
+
+def test_values_that_break_a_condition_or_the_problem_are_refused() -> None:
+    """A formula is not evaluated where its conditions fail: K = [[1, 1], [1, 1]] has mu = log(1/2), not the 0 that the formula for K > 0 would give."""
+    problem = SymbolicProblem.from_gram([[1, K], [K, 1]], "1/2")
+    mu = closed_form(problem, enclose=False).mu
+    assert isinstance(mu, Exact)
+    with pytest.raises(verify.InputError, match=r"condition .* fails at k = 1"):
+        mu.at({"k": 1})
+    singular = closed_form(problem.at({"k": 1})).mu
+    assert isinstance(singular, Exact)
+    assert singular.expression == -sympy.log(2)
+    with pytest.raises(verify.InputError, match="v\\^T gram v < 0"):
+        mu.at({"k": 5})
+    b, size = sympy.Symbol("b", positive=True), sympy.Symbol("B", integer=True, positive=True)
+    with pytest.raises(verify.InputError, match="momentum = 3/2"):
+        SymbolicProblem.from_gram([[1]], 1, momentum=b).at({"b": "3/2"})
+    with pytest.raises(verify.InputError, match="batch = 5"):
+        SymbolicProblem.from_gram([[1, 0], [0, 1]], 1, batch=size, replacement=False).at({"B": 5})
+    one = closed_form(SymbolicProblem.from_gram([[K]], "1/2")).lambda_
+    assert isinstance(one, Exact)
+    for value, words in ((-1, "not positive semidefinite|negative"), (0, "K = 0")):
+        with pytest.raises(verify.InputError, match=words):
+            one.at({"k": value})
+
+
+def test_given_values_specialise_the_problem(tmp_path: Path, capsys: Any) -> None:
+    content = {"symbols": {"eta": "positive", "k": "-1 < k < 1"}, "gram": [["1", "k"], ["k", "1"]], "optimiser": {"step_size": "eta"}}
+    path = write(tmp_path / "p.json", content)
+    assert main(["closed-form", path, "--at", "eta=2", "--at", "k=1/3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lambda"]["expression"] == "0"  # reflections
+    assert main(["closed-form", path, "--at", "eta=3/2", "--at", "k=1/3", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["lambda"]["enclosure"]["sign"] == "negative"
 
 
 def write(path: Path, content: Any) -> str:

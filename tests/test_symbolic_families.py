@@ -567,7 +567,7 @@ def test_moduli_of_algebraic_numbers() -> None:
 # --- renaming, and what must fail -----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", ["x y z w", "zeta b0 a1 k", "m j s t"])
+@pytest.mark.parametrize("names", ["zeta b0 a1 k", "m j s t"])
 def test_renaming_changes_names_only(names: str) -> None:
     new = dict(zip((A, B, C, D), sympy.symbols(names, real=True), strict=True))
     for family in ([[[A, B], [C, D]]], [[[A, 0], [1, B]], [[C, 0], [D, 2]]], [[[0, A], [B, 0]], [[C, 0], [0, D]]], [[[A, -B], [B, A]], [[C, -D], [D, C]]]):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..exact import InputError
 from .output import destination, print_json, progress, written
+
+if TYPE_CHECKING:
+    from ..symbolic import ClosedForms, SymbolicProblem
 
 MAX_DIGITS = 1000
 
@@ -28,7 +31,9 @@ def formulas(arguments: Namespace) -> int:
     with progress() as say:
         if say:
             say("trying the rules")
-        forms = closed_form(problem)
+        forms = closed_form(problem, enclose=not values)
+        if values:
+            forms = _specialised(forms, evaluated, values)
         extra: dict[str, Any] = {}
         if arguments.thresholds:
             extra |= _extra(problem, ("eta_gd", "eta_ms"))
@@ -52,6 +57,23 @@ def formulas(arguments: Namespace) -> int:
         if out is not None:
             print(f"\ncertificate of lambda: {path or 'none, nothing is proved'}")
     return 0 if report.found and (out is None or path is not None) else 1
+
+
+def _specialised(forms: ClosedForms, evaluated: SymbolicProblem, values: dict[str, str]) -> ClosedForms:
+    """At given values: a general formula where its conditions hold there, else what is known about the evaluated problem."""
+    from ..symbolic import ClosedForms, Exact, closed_form
+    from ..symbolic.problem import expression
+
+    def kept(answer: Any) -> bool:
+        if not isinstance(answer, Exact):
+            return answer is None
+        symbols = {str(s): s for s in (answer.problem.symbols if answer.problem is not None else ())}
+        return answer.broken({symbols[name]: expression(value, name) for name, value in values.items() if name in symbols}) is None
+
+    if kept(forms.mu) and kept(forms.lambda_):
+        return forms
+    special = closed_form(evaluated)
+    return ClosedForms(forms.mu if kept(forms.mu) else special.mu, forms.lambda_ if kept(forms.lambda_) else special.lambda_)
 
 
 def _assignment(text: str) -> tuple[str, str]:

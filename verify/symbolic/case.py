@@ -18,7 +18,7 @@ from .algebra import all_zero, is_zero
 from .assumptions import Assumptions
 from .problem import Descent, Matrix, SymbolicProblem
 
-MAX_STEPS, MAX_DIMENSION = 40, 6
+MAX_STEPS, MAX_DIMENSION, MAX_BATCHES = 40, 6, 2000
 
 
 class Refused(Exception):
@@ -117,6 +117,7 @@ class Case:
         b, outside, p = int(o.batch), n - inside, self.draw_probabilities
         rest = sympy.cancel(1 - sum(p))
         spare = (b if outside else 0) if o.replacement else outside
+        need(math.comb(inside + b, b) <= MAX_BATCHES if o.replacement else math.comb(n, b) <= MAX_BATCHES, "there are too many different batches to list")
         for m in multiplicities(inside, b, b if o.replacement else 1, spare):
             left = b - sum(m)
             if o.replacement or b == 1:

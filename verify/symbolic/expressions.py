@@ -13,6 +13,7 @@ from typing import Any
 import sympy
 
 from ..exact import InputError, rational
+from .algebra import is_zero
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sqrt": sympy.sqrt, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "exp": sympy.exp, "log": sympy.log,
@@ -20,6 +21,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 CONSTANTS: dict[str, Any] = {"pi": sympy.pi}
 MAX_LENGTH, MAX_EXPONENT, MAX_DEPTH = 2000, 64, 60
+MAX_DIGITS_OF_BASE = 8  # a number of 8 digits, or degree 8, may stand below the exponent 64
 
 _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: lambda a, b: a + b,
@@ -94,13 +96,28 @@ class _Reader:
         raise self.fail(node, f"is not a declared symbol; {hint}")
 
     def operate(self, node: ast.BinOp, operator: ast.operator, left: Any, right: Any) -> Any:
-        if isinstance(operator, ast.Pow) and right.is_number and not (right.is_Rational and abs(right) <= MAX_EXPONENT):
-            raise self.fail(node, f"has an exponent that is not a rational number of at most {MAX_EXPONENT}")
-        if isinstance(operator, ast.Div) and right.is_zero:
+        if isinstance(operator, ast.Pow):
+            if not (right.is_Rational and abs(right) <= MAX_EXPONENT):
+                raise self.fail(node, f"has an exponent that is not a rational number of at most {MAX_EXPONENT}")
+            if _size(left) * abs(right) > MAX_EXPONENT * MAX_DIGITS_OF_BASE:
+                raise self.fail(node, "is a power that is too large")
+        if isinstance(operator, ast.Div) and is_zero(right):
             raise self.fail(node, "divides by zero")
         return _OPERATIONS[type(operator)](left, right)
 
     def call(self, node: ast.Call, word: str, arguments: list[Any]) -> Any:
         if len(arguments) != 1 and word not in ("Max", "Min"):
             raise self.fail(node, f"gives {word} {len(arguments)} arguments instead of one")
+        if word == "exp" and arguments[0].is_number and abs(arguments[0]) > MAX_EXPONENT:
+            raise self.fail(node, f"has an exponent that is above {MAX_EXPONENT}")
         return FUNCTIONS[word](*arguments)
+
+
+def _size(expression: Any) -> int:
+    """A bound of what a power multiplies: the degree in the symbols, or the digits of a number."""
+    if expression.is_Rational:
+        return len(str(abs(expression.p))) + len(str(expression.q)) - 1
+    if expression.is_Pow and expression.exp.is_Rational:
+        return int(_size(expression.base) * abs(expression.exp)) + 1
+    sizes = [_size(argument) for argument in expression.args]
+    return sum(sizes) if expression.is_Mul else max(sizes, default=1)

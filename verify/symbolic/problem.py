@@ -21,6 +21,7 @@ from ..problem import Problem
 from .algebra import is_zero
 from .assumptions import NOTHING, Assumptions, from_relations
 
+MAX_BATCH = 1000
 MAX_MINORS, MAX_BLOCKS = 6, 300  # up to this N all principal minors of order 3 are looked at, and so many different ones in all
 
 Matrix = Any  # sympy.ImmutableDenseMatrix: SymPy has no type stubs
@@ -191,11 +192,23 @@ class SymbolicProblem:
             population = Population(population.law, put(population.dimension), put(population.scale))
         left = {s: bound for s, bound in self.assumptions.bounds.items() if s not in exact}
         facts = tuple(fact for fact in map(put, self.assumptions.facts) if fact.free_symbols)
-        return replace(
+        found = replace(
             self,
             optimiser=optimiser, gram=put(self.gram), features=put(self.features), matrices=matrices, population=population,
             assumptions=Assumptions(left, facts),
         )  # fmt: skip
+        found._refuse_impossible()
+        return found
+
+    def _refuse_impossible(self) -> None:
+        """Raise where values for symbols have made a problem that its constructor would have refused."""
+        source = self.gram if self.gram is not None else self.features
+        if source is not None and all(is_zero(x) for x in source):
+            raise InputError("K = 0 at these values: no sample has a gradient; choose values for which some gradient is not zero")
+        if self.gram is not None:
+            _refuse_indefinite(self.gram, self.assumptions)
+        if self.optimiser is not None:
+            _refuse_scheme(self.optimiser.batch, self.optimiser.replacement, self.optimiser.momentum, self.size, self.assumptions)
 
     def rational(self) -> Problem | None:
         """The problem for the numeric engine: None where a number is not rational, a symbol is left, or the engine has no such optimiser."""
@@ -288,17 +301,24 @@ def _descent(
         raise InputError(f"step_size = {eta} is not {word}; write a number greater than 0, or declare its symbols so that it is positive")
     if not (b.is_integer and (b - 1).is_nonnegative):
         raise InputError(f"batch = {b} is not a positive integer; write for example 1, or declare the symbol \"positive integer\"")
-    if not replacement and b.is_number and b > size:
-        raise InputError(f"batch = {b} is larger than the number of samples N = {size}; without replacement it is at most N")
     if weights is not None and not replacement and b != 1:
         raise InputError(f"weights with batch = {b} without replacement is not defined; use replacement = true or leave weights out")
     beta, omega = expression(momentum, "momentum"), expression(weight_decay, "weight_decay")
     for name, x in (("momentum", beta), ("weight_decay", omega)):
         if not known.nonnegative(x):
             raise InputError(f"{name} = {x} is not known to be nonnegative; write a number >= 0, or declare the symbol \"nonnegative\"")
-    if known.nonnegative(beta - 1):
-        raise InputError(f"momentum = {beta} is not below 1; heavy ball needs 0 <= momentum < 1")
+    _refuse_scheme(b, replacement, beta, size, known)
     return Descent(kind, eta, b, replacement, None if weights is None else _weights(weights, size, known), beta, omega)  # type: ignore[arg-type]
+
+
+def _refuse_scheme(batch: Any, replacement: bool, momentum: Any, size: int, known: Assumptions) -> None:
+    """Raise for a batch or a momentum that is too large."""
+    if not replacement and batch.is_number and size and batch > size:
+        raise InputError(f"batch = {batch} is larger than the number of samples N = {size}; without replacement it is at most N")
+    if batch.is_number and batch > MAX_BATCH:
+        raise InputError(f"batch = {batch} is above {MAX_BATCH}, the largest batch that is supported; a symbol has no such limit")
+    if known.nonnegative(momentum - 1):
+        raise InputError(f"momentum = {momentum} is not below 1; heavy ball needs 0 <= momentum < 1")
 
 
 def _weights(weights: Sequence[Any] | None, count: int, known: Assumptions) -> tuple[Any, ...]:

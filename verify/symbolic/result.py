@@ -13,8 +13,10 @@ from typing import Any
 
 import sympy
 
+from ..exact import InputError
 from ..result import Attempt, Exponent, interval
 from .algebra import is_zero
+from .assumptions import NOTHING
 from .problem import SymbolicProblem, assigned
 
 
@@ -49,12 +51,20 @@ class Exact:
         return bool(self.derivation) and all(step.proved for step in self.derivation)
 
     def at(self, values: Mapping[Any, Any]) -> Any:
-        """The expression with exact values for symbols; log 0 = -oo. Raises `InputError` for values that contradict the assumptions."""
-        known = self.problem.symbols if self.problem is not None else self.expression.free_symbols
-        from .assumptions import NOTHING
-
-        exact = assigned(known, values, self.problem.assumptions if self.problem is not None else NOTHING)
+        """The expression with exact values for symbols; log 0 = -oo. Raises `InputError` for values that contradict the assumptions or the conditions."""
+        if self.problem is None:
+            exact = assigned(self.expression.free_symbols, values, NOTHING)
+        else:
+            exact = assigned(self.problem.symbols, values, self.problem.assumptions)
+            self.problem.at(exact)  # refuses values that make no problem, such as an indefinite K
+        if (broken := self.broken(exact)) is not None:
+            shown = ", ".join(f"{symbol} = {value}" for symbol, value in exact.items())
+            raise InputError(f"the condition {broken} of this formula fails at {shown}; ask for closed_form(problem.at(values)) instead")
         return substituted(self.expression, exact)
+
+    def broken(self, values: Mapping[Any, Any]) -> Any | None:
+        """The first condition that is false at exact values (by symbol), or None."""
+        return next((condition for condition in self.conditions if condition.subs(values) == False), None)  # noqa: E712 (SymPy's own false)
 
     def enclosure(self, values: Mapping[Any, Any] | None = None, digits: int = 20) -> tuple[Fraction | None, Fraction | None]:
         """Rational bounds of the value at exact parameters, proved in ball arithmetic, `digits` correct decimals; (None, None) for -infinity."""

@@ -14,7 +14,7 @@ def one_dimension(case: Case, _: Solve) -> Exact:
     o = case.problem.optimiser
     if case.problem.population is None and o is not None and case.problem.size == 1 and o.kind == "sgd" and o.plain:
         (c,) = case.c  # with replacement, a batch of any size is the one sample again
-        return Exact("lambda", mean_log([(1, 1 - c)]), (), (Step("E4", "one sample: every step is the number 1 - eta K_11"),))
+        return Exact("lambda", mean_log([(1, 1 - c)]), case.basis[1], (Step("E4", "one sample: every step is the number 1 - eta K_11"),))
     family = case.family
     need(family.dimension == 1, f"the steps act on {family.dimension} dimensions")
     factors = [a[0, 0] for a in family.steps]
