@@ -138,7 +138,7 @@ def test_growth_that_has_not_forgotten_its_start_is_not_divergence(monkeypatch):
 
     assert all(said(seed) == "undecided" for seed in range(5))
     lower = evidence_module._lower  # without the allowance for drift the mean growth fools the test
-    monkeypatch.setattr(evidence_module, "_lower", lambda part, g, pilot, delta: lower(part, Growth(g.whole, g.after, g.after), pilot, delta))
+    monkeypatch.setattr(evidence_module, "_lower", lambda part, g, *rest: lower(part, Growth(g.whole, g.after, g.after), *rest))
     assert said(0) == "diverges"
 
 
@@ -320,3 +320,12 @@ def test_no_run_contradicts_a_certified_sign(a, d, b, eta, batch, replacement):
     found = simulate(problem, time_limit=0.5)
     certified = problem.lyapunov(estimate=False, time_limit=1.0).sign
     assert found.verdict in ("undecided", SAID.get(certified, "undecided" if certified is Sign.ZERO else found.verdict)), (problem, found)
+
+
+@pytest.mark.parametrize("rare", ["1/10000000", "1/100000"])
+def test_a_rare_singular_step_that_was_not_drawn_is_no_evidence(rare: str) -> None:
+    """c = (1, 4): sample 1 makes the residual zero, so lambda = -infinity, however rarely it is drawn."""
+    line = Problem.from_features([["1"], ["2"]], SGD("1", weights=[rare, "1"]))
+    plane = Problem.from_gram([["1", "1/2"], ["1/2", "5"]], SGD("1", weights=[rare, "1"]))
+    assert simulate(line, time_limit=0.5).verdict != "diverges"
+    assert simulate(plane, time_limit=0.5, steps=64).verdict != "diverges"

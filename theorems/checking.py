@@ -119,6 +119,8 @@ def check(
         return _shipped(chosen, seconds, seed)
     if isinstance(subject, Case):
         case = subject
+    elif not hasattr(subject, "optimiser"):  # a `Problem`, or a `SymbolicProblem` for E9
+        raise InputError(f"case = {subject!r} is not a problem; build one with verify.Problem.from_gram(gram, optimiser)")
     else:
         _limits(seconds, error_probability)
         case = Case(subject, seconds, seed, error_probability, simulator)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from verify.exact import Matrix
+from verify.exact import InputError, Matrix
 from verify.optimiser import SGD
 from verify.result import as_float
 
@@ -36,7 +36,8 @@ def larger_batch(case: Case) -> Iterator[tuple[str, Case]]:
 def without_replacement(case: Case) -> Iterator[tuple[str, Case]]:
     """The same batch size, drawn without replacement."""
     optimiser = case.optimiser
-    assert isinstance(optimiser, SGD)
+    if not isinstance(optimiser, SGD):
+        raise InputError("gradient descent draws no batches")
     yield f"batch {optimiser.batch} without replacement", case.under(SGD(case.eta, optimiser.batch, False))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+from verify.exact import InputError
 from verify.optimiser import SGD, probabilities
 from verify.problem import Problem
 from verify.result import Sign, as_float
@@ -114,7 +115,8 @@ def _boundary(case: Case) -> Fact:
 
 def _outside_bracket(case: Case) -> Fact:
     optimiser = case.optimiser
-    assert isinstance(optimiser, SGD)
+    if not isinstance(optimiser, SGD):
+        raise InputError("gradient descent has no critical bracket of this kind")
     bracket = critical_bracket(case.minimum, optimiser)
     lower, upper = bracket.lower, bracket.upper[1]
     return Fact(not lower <= case.eta <= upper, f"eta = {case.eta}, the bracket is [{as_float(lower):.6g}, {as_float(upper):.6g}]")

@@ -92,6 +92,8 @@ class Problem:
     def exact(self) -> tuple[Minimum, Optimiser]:
         """The exact minimum and the optimiser; raises where the problem has none."""
         if not isinstance(self.minimum, Minimum) or self.optimiser is None:
+            if self.matrices is not None:
+                raise InputError("this needs a Gram matrix or features and an optimiser, not bare matrices")
             raise InputError("this needs an exact Gram matrix or features; a measured K yields estimates only; use .rationalised(spacing)")
         return self.minimum, self.optimiser
 

@@ -9,9 +9,10 @@ from look to look) and spends alpha / ((s + 1)(s + 2)) of the error probability,
 Pontil (2009, Theorem 4) is a true bound for every sample size. Assumed: independent draws, and nothing else.
 
 "diverges" (lambda > 0). No finite sample bounds lambda from below without an assumption on how fast the direction forgets its start. G = growth per step in
-(n/2, n], G' the same in (n/4, n/2]. The test asks for E min(G, t) > 0, by the same bound (by Student's where a step may be singular, so that G has no lower
-bound), and for E[4 G - 3 G'] > 0 by Student's. Assumed besides independence: the growth per step approaches lambda at least as fast as n^(-1/2), so that
-E G - lambda <= 3 max(0, E G' - E G); that is what the second condition allows for.
+(n/2, n], G' the same in (n/4, n/2]. The test asks for E min(G, t) > 0, by the same bound (by Student's where a step may be singular, so that G has no
+lower bound; then the rarest step must have come up often, and in one dimension nothing is concluded), and for E[4 G - 3 G'] > 0 by Student's. Assumed
+besides independence: the growth per step approaches lambda at least as fast as n^(-1/2), so that E G - lambda <= 3 max(0, E G' - E G); that is what the
+second condition allows for.
 
 Round-off. There is none in exact arithmetic and balls. In doubles it can matter: it feeds a direction that lags more than 37 nats behind, which the true
 product would have lost, and a family with invariant subspaces then seems to grow. So the deciding look is run once more, same draws, with states rounded to
@@ -39,6 +40,7 @@ Verdict = Literal["converges", "diverges", "undecided"]
 CONFIDENCE = 0.99
 # No bound is taken to be sharper than the round-off of a step, per dimension.
 ROUNDING = 1e-14
+SEEN_OFTEN = 200
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def decide(
         cost = perf_counter() - start
         total += replicas * horizon * len(parts)
         uppers = [_upper(part, growth, pilot, horizon, delta) for part, growth, pilot in zip(parts, growths, pilots, strict=True)]
-        lowers = [_lower(part, growth, pilot, delta / len(parts)) for part, growth, pilot in zip(parts, growths, pilots, strict=True)]
+        drawn = replicas * horizon // 2
+        lowers = [_lower(part, growth, pilot, drawn, delta / len(parts)) for part, growth, pilot in zip(parts, growths, pilots, strict=True)]
         if coarse is not None and (max(uppers) < 0 or max(lowers) > 0):
             again = [coarse(part, replicas, horizon, _mixed(seed, look + 1, k)) for k, part in enumerate(parts)]
             effects = [_rounding(growth, other, delta) for growth, other in zip(growths, again, strict=True)]
@@ -196,13 +199,23 @@ def _upper(part: Part, growth: Growth, pilot: Growth, horizon: int, delta: float
     return float(values.mean()) + bernstein(values, high - cut, delta) + kappa(part.dimension) / horizon + ROUNDING * part.dimension
 
 
-def _lower(part: Part, growth: Growth, pilot: Growth, delta: float) -> float:
-    """Lower confidence bound of the growth after the burn-in, less what may be left of the start."""
+def _lower(part: Part, growth: Growth, pilot: Growth, drawn: int, delta: float) -> float:
+    """Lower confidence bound of the growth after the burn-in, less what may be left of the start; `drawn` steps lie after it.
+
+    A singular step can outweigh all others however rare it is, so nothing is concluded before the rarest step has come up often.
+    """
+    if part.low == -math.inf and (part.dimension == 1 or drawn * _rarest(part) < SEEN_OFTEN):
+        return -math.inf
     cut = min(part.high, float(pilot.after.max()) + _spread(pilot.after))
     values = np.minimum(growth.after, cut)
     margin = student(values, delta) if part.low == -math.inf else bernstein(np.maximum(values, part.low), max(0.0, cut - part.low), delta)
     drifted = 4 * growth.after - 3 * growth.before
     return min(float(values.mean()) - margin, float(drifted.mean()) - student(drifted, delta)) - ROUNDING * part.dimension
+
+
+def _rarest(part: Part) -> float:
+    """The probability of the rarest batch, up to the number of its orders."""
+    return float(np.diff(part.cumulative, prepend=0.0).min()) ** part.batch
 
 
 def _rounding(growth: Growth, coarse: Growth, delta: float) -> float:
