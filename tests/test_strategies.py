@@ -168,3 +168,17 @@ def test_contradictory_constraints_are_refused_at_once(make: Any, says: str) -> 
     with pytest.raises(InputError) as refusal:
         make()
     assert says in str(refusal.value)
+
+
+@given(s.nonlinear_models(points=2) | s.nonlinear_models())
+@settings(max_examples=10, deadline=None)
+def test_nonlinear_models_have_an_exact_minimum(model: Any) -> None:
+    """Every label is the model's value at the minimum, and K is symmetric with a positive diagonal."""
+    gram = model.problem(SGD("1/4")).minimum.gram
+    assert all(gram[i][i] > 0 and all(x == gram[j][i] for j, x in enumerate(row)) for i, row in enumerate(gram))
+
+
+def test_nonlinear_models_refuse_what_they_cannot_make() -> None:
+    for options in ({"kind": "relu"}, {"points": 9}, {"hidden": 0}, {"kind": "product", "points": 2}):
+        with pytest.raises(InputError):
+            s.nonlinear_models(**options)

@@ -1,4 +1,5 @@
-"""Hypothesis strategies for stability problems: exact rational step sizes, Gram matrices, features, optimisers, problems and bare families.
+"""Hypothesis strategies for stability problems: exact rational step sizes, Gram matrices, features, optimisers, problems, bare families
+and small nonlinear models.
 
 Everything is made of small integers and shrinks towards them: denominators towards 1, entries towards 0 or 1, fewer data points first. A strategy whose
 constraints contradict each other raises `InputError` when it is made, not while examples are drawn.
@@ -14,6 +15,7 @@ Regular means R1 and R2 of THEORY.md: no step has determinant 0, 1 or -1 (for ba
 
 from ..regularity import is_regular
 from ._grams import features, gram_matrices, minima
+from ._models import nonlinear_models
 from ._numbers import rationals, step_sizes
 from ._problems import away_from_threshold, families, near_threshold, optimisers, problems
 
@@ -25,6 +27,7 @@ __all__ = [
     "is_regular",
     "minima",
     "near_threshold",
+    "nonlinear_models",
     "optimisers",
     "problems",
     "rationals",
