@@ -268,3 +268,8 @@ def test_margins_agree_with_certified_verdicts(problem: Problem) -> None:
             assert judged.holds is not False
         if predicate.violations(batch)[0] > 0.05:
             assert judged.holds is not True
+
+
+def test_a_constant_zero_is_no_divisor() -> None:
+    with pytest.raises(InputError, match="a divisor other than 0 at position 9"):
+        parse_predicate("eta < 1/0", 2)

@@ -212,8 +212,12 @@ class _Parser:
         left: Term | Formula = operand()
         while (operator := self.take(*operators)) is not None:
             left = self.term(left, start)
-            start = self.token
-            left = Arithmetic(operator, (left, self.term(operand(), start)))
+            start, place = self.token, self.next
+            right = self.term(operand(), start)
+            if operator == "/" and right == Number(Fraction(0)):
+                self.next = place
+                raise self.error("a divisor other than 0")
+            left = Arithmetic(operator, (left, right))
         return left
 
     def unary(self) -> Term | Formula:
