@@ -60,9 +60,20 @@ class Directions:
 
 def find_directions(family: Family) -> Directions:
     """A finite set of lines that spans the space and that every step maps into itself. Raises `Refused` where none is found from natural starts."""
-    d = family.dimension
     field = Field(x for a in family.steps for x in a)
     matrices = [field.matrix(a) for a in family.steps]
+    reason = f"no set of at most {MAX_LINES} directions that the steps map into itself was found"
+    probe = field.probe(matrices)
+    need(probe is None or _lines(*probe) is not None, reason)
+    lines = _lines(field, matrices)
+    if lines is None:
+        raise Refused(reason)
+    return _directions(field, [m.to_list() for m in matrices], lines, family.dual_form)
+
+
+def _lines(field: Field, matrices: Sequence[Any]) -> list[Line] | None:
+    """Lines that span the space and are mapped into each other."""
+    d = matrices[0].shape[0]
     rows = [m.to_list() for m in matrices]
     lines: dict[Line, None] = {}
     failed, echelon = set[Line](), Echelon(field.domain)
@@ -80,8 +91,8 @@ def find_directions(family: Family) -> Directions:
         if len(echelon.rows) > rank:
             lines |= orbit
         if len(echelon.rows) == d:
-            return _directions(field, rows, list(lines), family.dual_form)
-    raise Refused(f"no set of at most {MAX_LINES} directions that the steps map into itself was found")
+            return list(lines)
+    return None
 
 
 def _orbit(field: Field, rows: list[Any], start: Line, failed: set[Line]) -> dict[Line, None] | None:

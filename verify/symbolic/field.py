@@ -7,6 +7,7 @@ and invariant subspaces are then found by factoring characteristic polynomials, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from itertools import combinations
 from typing import Any
 
@@ -116,8 +117,27 @@ class Field:
         """A `DomainMatrix` as a SymPy matrix."""
         return sympy.ImmutableDenseMatrix(*matrix.shape, [self.expression(x) for row in matrix.to_list() for x in row])
 
+    def probe(self, matrices: Sequence[Any]) -> tuple[Field, list[Any]] | None:
+        """The same matrices at one rational point of the symbols: what is not there is not there in general. None without symbols or at a pole."""
+        if not self.domain.is_FractionField:
+            return None
+        base = self.domain.domain.get_field()
+        point = [base.convert(sympy.QQ(sympy.prime(2 * i + 5), sympy.prime(2 * i + 8))) for i in range(self.domain.ngens)]
+
+        def value(element: Any) -> Any:
+            return base.convert(element.numer(*point)) / base.convert(element.denom(*point))
+
+        special = copy(self)
+        special.domain = base
+        try:
+            return special, [special.of([[value(x) for x in row] for row in m.to_list()], m.shape[1]) for m in matrices]
+        except ZeroDivisionError:
+            return None
+
     def factors(self, matrix: Any) -> list[tuple[list[Any], int]]:
         """The monic irreducible factors of the characteristic polynomial over the field, leading coefficient first, with multiplicities."""
+        slow = self.domain.is_FractionField and self.domain.domain.is_Algebraic and (self.domain.ngens > 1 or self.domain.domain.mod.degree() > 2)
+        need(matrix.shape[0] == 2 or not slow, "factoring over a field with both irrational numbers and several symbols takes too long")
         polynomial = sympy.Poly.from_list(matrix.to_dense().charpoly(), _X, domain=self.domain)
         found = []
         try:
@@ -180,10 +200,11 @@ def without_denominators(vector: Matrix) -> tuple[Matrix, Any]:
     common: Any = sympy.Integer(1)
     for x in vector:
         below = sympy.fraction(sympy.together(x))[1]
-        if below.free_symbols:
-            common = sympy.lcm(common, below)
-        elif below.is_Integer:
-            common = common * below / sympy.gcd(sympy.Poly(common, *common.free_symbols).content() if common.free_symbols else common, below)
+        if below.free_symbols or below.is_Integer:
+            try:
+                common = sympy.lcm(common, below)
+            except (BasePolynomialError, NotImplementedError):
+                common *= below
     return (vector * common).applyfunc(sympy.cancel), common
 
 

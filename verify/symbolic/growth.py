@@ -9,8 +9,9 @@ import sympy
 
 from .algebra import is_zero
 from .assumptions import Assumptions
+from .case import need
 
-MAX_COMPARED, MAX_POWER, MAX_OPERATIONS = 6, 16, 200
+MAX_COMPARED, MAX_POWER, MAX_POWER_OF_ANGLES, MAX_OPERATIONS = 6, 16, 4, 200
 MINUS_INFINITY = sympy.S.NegativeInfinity
 Terms = Iterable[tuple[Any, Any]]
 
@@ -39,7 +40,15 @@ def mean_log(terms: Terms) -> Any:
             return MINUS_INFINITY
         modulus = sympy.Abs(compact(x))
         weights[modulus] = weights.get(modulus, 0) + p
-    return sum((sympy.cancel(p) * sympy.log(modulus) for modulus, p in weights.items()), start=sympy.Integer(0))
+    rational = [x for x in weights if x.is_Rational]
+    primes: dict[Any, Any] = {}
+    if len(rational) > 1:  # over their primes, so that 2 log(2) - log(4) is zero
+        for x in rational:
+            p = weights.pop(x)
+            for prime, power in factors(x):
+                primes[prime] = primes.get(prime, 0) + power * p
+    found = grouped((sympy.cancel(p), x) for x, p in primes.items())
+    return found + sum((sympy.cancel(p) * sympy.log(modulus) for modulus, p in weights.items()), start=sympy.Integer(0))
 
 
 def grouped(weights: Iterable[tuple[Any, Any]]) -> Any:
@@ -90,7 +99,15 @@ def maximum(values: Iterable[Any], assumptions: Assumptions) -> Any:
             if not any(at_least(other, v, assumptions) for other in kept):
                 kept = [other for other in kept if not at_least(v, other, assumptions)] + [v]
         found = kept
-    return sympy.Max(*found)
+    return sympy.Max(*(_recognised(v, assumptions) for v in found))
+
+
+def _recognised(v: Any, assumptions: Assumptions) -> Any:
+    """The value, zero where it is a number that vanishes and does not look it (SymPy's Max refuses those)."""
+    if not v.is_number or v.is_comparable:
+        return v
+    need(at_least(v, sympy.Integer(0), assumptions) and at_least(sympy.Integer(0), v, assumptions), f"{v} is too close to zero to be told from it")
+    return sympy.Integer(0)
 
 
 def at_least(u: Any, v: Any, assumptions: Assumptions) -> bool:
@@ -110,7 +127,7 @@ def at_least(u: Any, v: Any, assumptions: Assumptions) -> bool:
 
 def _product_at_least_one(terms: Sequence[tuple[Any, Any]], assumptions: Assumptions) -> bool:
     """Whether prod |x|^w >= 1, for weights that are rational multiples of one positive weight."""
-    if any(x.has(sympy.CRootOf, sympy.Sum) for _, x in terms):
+    if any(x.has(sympy.CRootOf, sympy.Sum) or _symbolic_root(x) for _, x in terms):
         return False
     unit = terms[0][0]
     ratios = [sympy.cancel(w / unit) for w, _ in terms]
@@ -119,13 +136,18 @@ def _product_at_least_one(terms: Sequence[tuple[Any, Any]], assumptions: Assumpt
         return False
     scale = sympy.ilcm(*(r.q for r in ratios)) if len(ratios) > 1 else ratios[0].q
     powers = [int(sign * r * scale) for r in ratios]
-    if sum(map(abs, powers)) > MAX_POWER:
-        return False
+    angles = any(x.has(sympy.sin, sympy.cos) and x.free_symbols for _, x in terms)
+    if sum(map(abs, powers)) > (MAX_POWER_OF_ANGLES if angles else MAX_POWER):
+        return False  # seldom decided, and slow: a maximum then keeps both
     large = sympy.prod([x**e for e, (_, x) in zip(powers, terms, strict=True) if e > 0])
     small = sympy.prod([x**-e for e, (_, x) in zip(powers, terms, strict=True) if e < 0])
     # a^2 - b^2 through its factors: whichever sign a and b have
     minus, plus = (sympy.factor(sympy.together(x)) for x in (large - small, large + small))
     return is_zero(minus) or is_zero(plus) or assumptions.nonnegative(minus * plus)
+
+
+def _symbolic_root(x: Any) -> bool:
+    return any(power.free_symbols and not power.exp.is_Integer and not power.base.is_Symbol for power in x.atoms(sympy.Pow))
 
 
 def _logarithm(term: Any) -> tuple[Any, Any] | None:

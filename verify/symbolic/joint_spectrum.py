@@ -84,7 +84,6 @@ class JointSpectrum:
             return mean_log((p, _value(q, alpha)) for p, q in zip(probabilities, component.polynomials, strict=True))
         if degree == 2:
             return self._quadratic_growth(component, probabilities, assumptions)
-        need(self.rational, f"an irreducible factor of degree {degree} of a characteristic polynomial has no compact roots")
         need(degree <= MAX_ROOTS, f"an irreducible factor has degree {degree}")
         return maximum(largest_mean_log(component.factor, component.polynomials, probabilities), assumptions)
 
@@ -116,12 +115,15 @@ def joint_spectrum(steps: Sequence[Matrix]) -> JointSpectrum:
     best: list[tuple[int, tuple[int, ...], list[Any]]] = []
     for coefficients in _combinations(len(steps)):
         r = _combined(coefficients, matrices)
+        probe = field.probe([r])
+        if probe is not None and len(probe[0].factors(probe[1][0])[-1][0]) > 3:
+            continue  # an irreducible factor of degree above two at one point is there in general
         found = _separated(field, r, matrices)
         if found is not None:
             best.append((max(len(f) for f, *_ in found), coefficients, found))
             if best[-1][0] <= 3:
                 break
-    need(best, "no combination of the steps separates their joint eigenvalues")
+    need(best, "no combination of the steps separates their joint eigenvalues by factors of degree at most two, whose roots are compact")
     _, coefficients, found = min(best, key=lambda entry: entry[0])
 
     def shown(elements: Sequence[Any]) -> tuple[Any, ...]:
@@ -145,10 +147,12 @@ def _combined(coefficients: Sequence[int], matrices: Sequence[Any]) -> Any:
 
 
 def _separated(field: Field, r: Any, matrices: Sequence[Any]) -> list[Any] | None:
-    """[(f, k, q_s, basis of ker f(R)^k as columns)], or None where some A_s is not q_s(R) up to nilpotents."""
+    """[(f, k, q_s, basis of ker f(R)^k as columns)], or None where some A_s is not q_s(R) up to nilpotents or f has no compact roots."""
     d = r.shape[0]
     parts = []
     for factor, multiplicity in field.factors(r):
+        if len(factor) > 3 and not field.rational:
+            return None
         power = field.evaluate(factor, r)
         kernel = field.kernel(_power(power, multiplicity))
         parts.append((factor, multiplicity, kernel))

@@ -154,9 +154,22 @@ class ExtendedLog(sympy.Function):  # type: ignore[misc]
         return None
 
 
+class PrimeLog(ExtendedLog):
+    """The same with logarithms of rational numbers as sums over their primes, where equal sums look equal."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        if x.is_Rational and x.is_positive:
+            return sum((e * sympy.log(q) for q, e in sympy.factorrat(x).items()), start=sympy.Integer(0))
+        return super().eval(x)
+
+
 def substituted(expression: Any, values: Mapping[Any, Any]) -> Any:
     """The expression at exact values, with log 0 = -oo."""
-    found = expression.replace(sympy.log, ExtendedLog).subs(values, simultaneous=True)
+    try:
+        found = expression.replace(sympy.log, ExtendedLog).subs(values, simultaneous=True)
+    except ValueError:  # SymPy's Max refuses a number that is zero and does not look it, such as 2 log(2) - log(4)
+        found = expression.replace(sympy.log, PrimeLog).subs(values, simultaneous=True).replace(PrimeLog, sympy.log)
     return found.replace(ExtendedLog, sympy.log) if found.has(ExtendedLog) else found
 
 

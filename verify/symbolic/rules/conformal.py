@@ -75,17 +75,13 @@ def _solutions(family: Family) -> Iterator[Matrix]:
     d = family.dimension
     field = Field(x for a in family.steps for x in a)
     places = [(i, j) for i in range(d) for j in range(i, d)]
-    one = DomainMatrix.eye((len(places), len(places)), field.domain).to_sparse()
-    found = [(one, one * field.domain.zero)]
-    for a in family.steps:
-        action, narrowed = _action(field, field.matrix(a), places), []
-        for square in _possible_squares(a, field):
-            for space, change in found:
-                kernel = field.kernel((action - one * square) * space.transpose())
-                if kernel:
-                    narrowed.append((field.of(kernel) * space, change + action * (field.domain.one / square) - one if square else change))
-        found = narrowed
-        need(found, "no quadratic form is preserved up to factors by every step")
+    actions = [_action(field, field.matrix(a), places) for a in family.steps]
+    squares = field.of([[_square(a, field)] for a in family.steps])
+    probe = field.probe([*actions, squares])
+    reason = "no quadratic form is preserved up to factors by every step"
+    need(probe is None or _preserved(probe[0], probe[1][:-1], probe[1][-1]), reason)
+    found = _preserved(field, actions, squares)
+    need(found, reason)
     start = field.of([[field.domain.one if i == j else field.domain.zero] for i, j in places])
     for space, change in found:
         row = space.to_list()[0]
@@ -100,14 +96,28 @@ def _solutions(family: Family) -> Iterator[Matrix]:
             yield sympy.ImmutableDenseMatrix(d, d, lambda i, j, e=entries: field.expression(e[min(i, j), max(i, j)]))
 
 
-def _possible_squares(a: Matrix, field: Field) -> list[Any]:
-    """|det A|^(2/d) up to a sign that may be open, where it lies in the field."""
+def _preserved(field: Field, actions: list[Any], squares: Any) -> list[tuple[Any, Any]]:
+    """The spaces of W with A_s W A_s^T = sigma_s W for all s, as rows, with m (T - 1), T the mean of the m maps W -> A_s W A_s^T/sigma_s."""
+    one = DomainMatrix.eye(actions[0].shape, field.domain).to_sparse()
+    found = [(one, one * field.domain.zero)]
+    for action, (square,) in zip(actions, squares.to_list(), strict=True):
+        narrowed = []
+        for sigma in (square, -square) if square else (square,):
+            for space, change in found:
+                kernel = field.kernel((action - one * sigma) * space.transpose())
+                if kernel:
+                    narrowed.append((field.of(kernel) * space, change + action * (field.domain.one / sigma) - one if sigma else change))
+        found = narrowed
+    return found
+
+
+def _square(a: Matrix, field: Field) -> Any:
+    """|det A|^(2/d) up to its sign, where it lies in the field."""
     d, determinant = a.rows, compact(a.det())
     base, degree = (determinant, d // 2) if d % 2 == 0 else (determinant**2, d)
     root = base if degree == 1 else sympy.root(sympy.factor(base), degree)
     need(d == 2 or not any(power.exp.is_Rational and not power.exp.is_Integer for power in root.atoms(sympy.Pow)), "the factor |det A|^(1/d) is not rational")
-    found = field.element(root)
-    return [found, -found]
+    return field.element(root)
 
 
 def _action(field: Field, a: Any, places: list[tuple[int, int]]) -> Any:

@@ -9,7 +9,7 @@ from ..algebra import is_zero
 from ..case import Case, Family, Refused, need
 from ..field import Field, without_denominators
 from ..growth import maximum, mean_log, nonvanishing, poles
-from ..invariant import block_triangular
+from ..invariant import block_triangular, invariant_subspace
 from ..problem import Matrix, SymbolicProblem
 from ..result import Exact, Step
 from .registry import Solve, rule
@@ -25,7 +25,10 @@ def triangular(case: Case, solve: Solve) -> Exact:
     need(2 <= family.dimension <= MAX_TRIANGULAR, f"the dimension is {family.dimension}")
     need(len(family.steps) <= MAX_BLOCK_STEPS, f"there are more than {MAX_BLOCK_STEPS} steps")
     field = Field(x for a in family.steps for x in a)
-    basis, sizes = block_triangular(field, [field.matrix(a) for a in family.steps])
+    matrices = [field.matrix(a) for a in family.steps]
+    probe = field.probe(matrices)
+    need(probe is None or invariant_subspace(*probe) is not None, "no common invariant subspace over the field of the entries was found")
+    basis, sizes = block_triangular(field, matrices)
     need(len(sizes) > 1, "no common invariant subspace over the field of the entries was found")
     columns = _without_denominators(field.symbolic(basis))
     inverse = field.symbolic(field.matrix(columns).to_field().inv())
