@@ -40,9 +40,9 @@ PROBLEMS: dict[str, Any] = {
 FURTHER: dict[str, Any] = {
     "eta_ms, N = 2": lambda: mean_square_threshold(GRAM([[A, T], [T, B]], ETA)),
     "eta_ms, N = 3, numbers": lambda: mean_square_threshold(GRAM([[1, HALF, 0], [HALF, 2, HALF], [0, HALF, 3]], 1)),
-    "small steps, order 2": lambda: small_steps(GRAM([[A, T], [T, B]], ETA)).closed,
-    "small steps, order 3": lambda: small_steps(GRAM([[A, T], [T, B]], ETA), 3).closed,
-    "large steps": lambda: large_steps(GRAM([[A, T], [T, B]], ETA)).closed,
+    "small steps, order 2": lambda: small_steps(GRAM([[A, T], [T, B]], ETA)),
+    "small steps, order 3": lambda: small_steps(GRAM([[A, T], [T, B]], ETA), 3),
+    "large steps": lambda: large_steps(GRAM([[A, T], [T, B]], ETA)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -84,3 +85,12 @@ def test_a_python_without_packages_accepts_what_the_engine_writes(tmp_path: Path
             done = subprocess.run(command, capture_output=True, text=True)
             assert done.returncode == 0, (gram, eta, name, done.stdout)
             assert done.stdout.startswith(f"accepted: {name}")
+
+
+def test_reducible_families_leave_standard_output_alone(tmp_path: Path) -> None:
+    """A family that fixes two directions makes Poisson's equation singular; the linear algebra behind it must not print."""
+    path = tmp_path / "diagonal.toml"
+    path.write_text('matrices = [[["-6", "0"], ["0", "1"]], [["1", "0"], ["0", "-5"]]]\nweights = ["1", "1"]\n')
+    command = [sys.executable, "-m", "verify", "exponent", str(path), "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert json.loads(found.stdout)["lambda"]["sign"] == "positive"

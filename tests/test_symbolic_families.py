@@ -34,8 +34,6 @@ A, B, C, D, E, F = sympy.symbols("a b c d e f", real=True)
 THETA, PHI = sympy.symbols("theta phi", real=True)
 ETA, K, K1, K2, P, Q = sympy.symbols("eta k k1 k2 p q", positive=True)
 MANY = settings(max_examples=50, deadline=None, derandomize=True)
-SOME = settings(max_examples=12, deadline=None, derandomize=True)
-FEW = settings(max_examples=5, deadline=None, derandomize=True)
 
 small = st.integers(-4, 4)
 fractions = st.builds(Fraction, st.integers(-6, 6), st.integers(1, 4))
@@ -208,7 +206,7 @@ def symbolic_matrix() -> Exact:
     return by(deterministic.one_matrix, SymbolicProblem.from_matrices([[[A, B], [C, D]]]))
 
 
-@SOME
+@MANY
 @given(a=fractions, b=fractions, c=fractions, d=fractions)
 def test_one_symbolic_matrix_on_both_sides_of_the_discriminant(a: Fraction, b: Fraction, c: Fraction, d: Fraction) -> None:
     radius = max(abs(np.linalg.eigvals(np.array([[float(a), float(b)], [float(c), float(d)]]))))
@@ -372,7 +370,7 @@ def test_similarities_of_a_hidden_inner_product(data: st.DataObject) -> None:
     assert number(found) == pytest.approx(expected, abs=1e-12)
 
 
-@SOME
+@MANY
 @given(basis=bases(3), s=nonzero)
 def test_similarities_in_three_dimensions(basis: list[list[int]], s: Fraction) -> None:
     steps = [[[0, -s, 0], [s, 0, 0], [0, 0, s]], [[0, 0, 2], [2, 0, 0], [0, 2, 0]]]
@@ -410,7 +408,7 @@ def test_rotations_and_reflections() -> None:
 # --- finite orbits --------------------------------------------------------------------------------------------------------------------------------------
 
 
-@FEW
+@MANY
 @given(data=st.data())
 def test_monomial_families_average_over_cycles(data: st.DataObject) -> None:
     d, count = 2, data.draw(st.integers(2, 3))
@@ -443,7 +441,7 @@ def test_a_projection_and_a_reflection(tilt: int, p: int, q: int) -> None:
     assert number(found) == pytest.approx(expected, abs=1e-10)
 
 
-@SOME
+@MANY
 @given(rows=st.lists(st.tuples(small, small).filter(any), min_size=2, max_size=4, unique=True), data=st.data())
 def test_kaczmarz_in_the_plane(rows: list[tuple[int, int]], data: st.DataObject) -> None:
     """All c_i = 1: lambda = sum_ij p_i p_j log|cos(g_i, g_j)|."""
@@ -456,7 +454,7 @@ def test_kaczmarz_in_the_plane(rows: list[tuple[int, int]], data: st.DataObject)
     assert number(found) == pytest.approx(expected, abs=1e-10)
 
 
-@FEW
+@MANY
 @given(triple=st.sampled_from(TRIPLES[:3]), s=nonzero, basis=bases(2), p=st.integers(1, 3), q=st.integers(1, 3))
 def test_orbits_agree_with_certified_enclosures(triple: tuple[int, int, int], s: Fraction, basis: list[list[int]], p: int, q: int) -> None:
     x, y, r = triple

@@ -119,7 +119,7 @@ def _in_range(case: Case) -> Fact:
 def _expanded(case: Case) -> Fact:
     found, eta = _expansion(case)
     value, error = float(found.value.subs(found.eta, eta)), float(found.remainder.subs(found.eta, eta))
-    why = f"{found.closed.rule}, remainder at most {error:.3g}"
+    why = f"expansion ({found.derivation[0].fact}), remainder at most {error:.3g}"
     return value_agrees(value - error, value + error, why, case.other(FACTS, WIDTH), error + 1 / 20)
 
 

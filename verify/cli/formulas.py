@@ -21,24 +21,24 @@ def formulas(arguments: Namespace) -> int:
     out = destination(arguments.certificate, "--certificate", (arguments.problem,)) if arguments.certificate is not None else None
     if arguments.digits > MAX_DIGITS:
         raise InputError(f"--digits {arguments.digits} is above {MAX_DIGITS}")
-    values = dict(_assignment(text) for text in arguments.at)
-    from ..symbolic import closed_form
+    from ..symbolic import gd_threshold, large_steps, mean_square_threshold, small_steps
+    from ..symbolic.expressions import parse
     from ..symbolic.problem_file import load_symbolic_problem
     from ..symbolic.report import Report, sections
 
+    values = {name: parse(text, {}, name) for name, text in map(_assignment, arguments.at)}
     problem = load_symbolic_problem(arguments.problem)
     evaluated = problem.at(values) if values else problem
+    wanted: dict[str, Callable[[Any], Any]] = {}
+    if arguments.thresholds:
+        wanted |= {"eta_gd": gd_threshold, "eta_ms": mean_square_threshold}
+    if arguments.expansions:
+        wanted |= {"small_steps": small_steps, "large_steps": large_steps}
     with progress() as say:
         if say:
             say("trying the rules")
-        forms = closed_form(problem, enclose=not values)
-        if values:
-            forms = _specialised(forms, evaluated, values)
-        extra: dict[str, Any] = {}
-        if arguments.thresholds:
-            extra |= _extra(problem, ("eta_gd", "eta_ms"))
-        if arguments.expansions:
-            extra |= _extra(problem, ("small_steps", "large_steps"))
+        forms = _forms(problem, evaluated, values)
+        extra = {name: _valid_there(derive, problem, evaluated, values) for name, derive in wanted.items()}
     report = Report(problem, forms, extra, values if values or not problem.symbols else None, arguments.digits)
     path = None
     if out is not None:
@@ -59,21 +59,42 @@ def formulas(arguments: Namespace) -> int:
     return 0 if report.found and (out is None or path is not None) else 1
 
 
-def _specialised(forms: ClosedForms, evaluated: SymbolicProblem, values: dict[str, str]) -> ClosedForms:
-    """At given values: a general formula where its conditions hold there, else what is known about the evaluated problem."""
-    from ..symbolic import ClosedForms, Exact, closed_form
-    from ..symbolic.problem import expression
+def _forms(problem: SymbolicProblem, evaluated: SymbolicProblem, values: dict[str, Any]) -> ClosedForms:
+    """The general formulas, each where its conditions hold at the given values; else what is known about the evaluated problem."""
+    from ..symbolic import ClosedForms, closed_form
 
-    def kept(answer: Any) -> bool:
-        if not isinstance(answer, Exact):
-            return answer is None
-        symbols = {str(s): s for s in (answer.problem.symbols if answer.problem is not None else ())}
-        return answer.broken({symbols[name]: expression(value, name) for name, value in values.items() if name in symbols}) is None
-
-    if kept(forms.mu) and kept(forms.lambda_):
+    forms = closed_form(problem, enclose=not values)
+    answers = (forms.mu, forms.lambda_)
+    if not values or all(answer is None or _holds(answer, values) for answer in answers):
         return forms
     special = closed_form(evaluated)
-    return ClosedForms(forms.mu if kept(forms.mu) else special.mu, forms.lambda_ if kept(forms.lambda_) else special.lambda_)
+    mu, lambda_ = (a if a is None or _holds(a, values) else b for a, b in zip(answers, (special.mu, special.lambda_), strict=True))
+    return ClosedForms(mu, lambda_)  # type: ignore[arg-type]
+
+
+def _valid_there(derive: Callable[[Any], Any], problem: SymbolicProblem, evaluated: SymbolicProblem, values: dict[str, Any]) -> Any:
+    """The general answer where its conditions hold at the given values, else that of the evaluated problem, else the reason why there is none."""
+    from ..symbolic.case import Refused
+
+    reason = ""
+    for one in (problem, evaluated):
+        try:
+            answer = derive(one)
+            if _holds(answer, values):
+                return answer
+        except Refused as refusal:
+            reason = str(refusal)
+    return reason
+
+
+def _holds(answer: Any, values: dict[str, Any]) -> bool:
+    """Whether this is a formula, none of whose conditions fails at the values."""
+    from ..symbolic.result import Derived
+
+    if not isinstance(answer, Derived):
+        return False
+    symbols = set().union(*(condition.free_symbols for condition in answer.conditions))
+    return answer.broken({symbol: values[str(symbol)] for symbol in symbols if str(symbol) in values}) is None
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -81,20 +102,3 @@ def _assignment(text: str) -> tuple[str, str]:
     if not equals or not name.strip() or not value.strip():
         raise InputError(f"--at {text!r} is not NAME=VALUE; write for example --at eta=1/2")
     return name.strip(), value.strip()
-
-
-def _extra(problem: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """The result of each, or the reason why there is none."""
-    from ..symbolic import gd_threshold, large_steps, mean_square_threshold, small_steps
-    from ..symbolic.case import Refused
-
-    functions: dict[str, Callable[[Any], Any]] = {
-        "eta_gd": gd_threshold, "eta_ms": mean_square_threshold, "small_steps": small_steps, "large_steps": large_steps,
-    }  # fmt: skip
-    found: dict[str, Any] = {}
-    for name in names:
-        try:
-            found[name] = functions[name](problem)
-        except Refused as reason:
-            found[name] = str(reason)
-    return found

@@ -17,7 +17,7 @@ Large steps, all K_ij != 0 (E10):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -28,7 +28,8 @@ from ..exact import InputError
 from .algebra import is_zero
 from .case import Case, need
 from .problem import SymbolicProblem
-from .result import Exact, Step
+from .result import Derived, Step, checked
+from .roots import real_roots
 
 ETA = sympy.Symbol("eta", positive=True)
 MAX_ORDER = 6
@@ -36,25 +37,26 @@ MAX_SAMPLES = 12
 
 
 @dataclass(frozen=True)
-class Expansion:
-    """|lambda - value(eta)| <= constant * eta^power, for every step size in `valid`; value is in the symbol `eta`."""
+class Expansion(Derived):
+    """|lambda - value| <= constant * eta^power for every step size in `valid`; value is a truncated series in the symbol `eta`, not lambda itself."""
 
-    closed: Exact
+    value: Any
     coefficients: tuple[Any, ...]
     power: int
     constant: Any
     valid: Any
+    conditions: tuple[Any, ...]
+    derivation: tuple[Step, ...] = field(repr=False)
     eta: Any = ETA
-
-    @property
-    def value(self) -> Any:
-        """The truncated expansion."""
-        return self.closed.expression
 
     @property
     def remainder(self) -> Any:
         """The bound of the error, in `eta`."""
         return self.constant * self.eta**self.power
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys: expansion, remainder, valid, conditions, derivation."""
+        return {"expansion": str(self.value), "remainder": str(self.remainder), "valid": str(self.valid)} | self.proof_json()
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
@@ -68,13 +70,13 @@ class Expansion:
 
 
 @dataclass(frozen=True)
-class Bracket:
+class Bracket(Derived):
     """lower <= lambda <= upper for every step size in `valid`, in the symbol `eta`; lower is None where no bound is proved."""
 
     lower: Any
     upper: Any
     valid: Any
-    derivation: tuple[Step, ...]
+    derivation: tuple[Step, ...] = field(repr=False)
     conditions: tuple[Any, ...] = ()
     eta: Any = ETA
 
@@ -93,11 +95,12 @@ def small_steps(problem: Any, order: int = 2) -> Expansion:
     coefficients, corrections, identities = _solved(case, order)
     text = f"Poisson's equation for h = <y, r> exp(g(s)) holds up to order {order}, with polynomials g_k; S2 on the invariant quadrant"
     found = sum((c * eta**m for m, c in enumerate(coefficients, 1)), start=sympy.Integer(0))
-    exact = Exact("lambda", found, _conditions(case), (Step("E15", text, tuple(identities)),), "small steps", case.problem)
     # On |eta| <= rho = 1/(4 max K_ii) all |x| in log(1 - x) are at most 1/4 and |s^(i)| <= 8/3, so the residual is at most B there: Cauchy's estimate.
     largest = sympy.Max(*case.gram.diagonal())
     reach = sum((_size(g) * 2 / (4 * largest) ** m for m, g in enumerate(corrections, 1)), start=sympy.log(sympy.Rational(4, 3)))
-    return Expansion(exact, tuple(coefficients), order + 1, 2 * reach * (4 * largest) ** (order + 1), sympy.Le(eta, 1 / (8 * largest), evaluate=False), eta)
+    constant, valid = 2 * reach * (4 * largest) ** (order + 1), sympy.Le(eta, 1 / (8 * largest), evaluate=False)
+    proof = (Step("E15", text, tuple(identities)),)
+    return checked(Expansion(found, tuple(coefficients), order + 1, constant, valid, _conditions(case), proof, eta))
 
 
 @dataclass(frozen=True)
@@ -123,18 +126,23 @@ def _poisson(order: int) -> _Poisson:
         [s] + [s * (x * s * u) ** (n - 1) * (x * s * u - (x + 1 - sigma) * u) for n in range(1, order + 1)],
         [s] + [-far * (x * far * v) ** (n - 1) * (x * far * v - (x + sigma) * v) for n in range(1, order + 1)],
     ]
+
+    def term(g: Any, order: int) -> Any:
+        """The coefficient of eta^order in sum p_i g(s^(i)), order >= 1: moves carry u = 1/p, v = 1/q."""
+        return sum((_composed(g, s, move, order).exquo(weight) for move, weight in zip(moves, (u, v), strict=True)), start=domain.zero)
+
+    def logarithms(order: int) -> Any:
+        return -((x * s) ** order * u ** (order - 1) + (x * far) ** order * v ** (order - 1)) / order
+
     drift = sigma - s
     for m in range(1, order + 1):
-        known = -((x * s) ** m * u ** (m - 1) + (x * far) ** m * v ** (m - 1)) / m
-        for power, g in enumerate(corrections[: m - 2] if m > 1 else [], 1):
-            for move, weight in zip(moves, (u, v), strict=True):
-                known += _composed(g, s, move, m - power).exquo(weight)  # times p = 1/u, q = 1/v
-        value = known.compose(s, sigma)
-        slope = (value - known).exquo(drift)
+        known = logarithms(m) + sum((term(g, m - power) for power, g in enumerate(corrections[: m - 2] if m > 1 else [], 1)), start=domain.zero)
+        values.append(known.compose(s, sigma))
         if m > 1:
-            corrections.append(_primitive(slope, s))
-        values.append(value)
-        equations.append(drift.as_expr() * slope.as_expr() + known.as_expr() - value.as_expr())
+            corrections.append(_primitive((values[-1] - known).exquo(drift), s))
+    for m, value in enumerate(values, 1):  # Poisson's equation itself, from the moves: it does not use how its solution was found
+        residual = logarithms(m) + sum((term(g, m - power) for power, g in enumerate(corrections[: m - 1], 1)), start=domain.zero)
+        equations.append((residual - value).as_expr())
     return _Poisson(values, corrections, equations)
 
 
@@ -171,18 +179,27 @@ def _solved(case: Case, order: int) -> tuple[list[Any], list[list[Any]], list[An
     meaning = {x: kappa / surd, sigma: (q * b - kappa) / surd, u: 1 / p, v: 1 / q}
 
     def put(polynomial: Any, power: int) -> Any:
-        """In K and p, and back to the original time."""
+        """In K and p, and back to the original time: as A + B delta, with delta^2 rational."""
         return _without_surd(polynomial.as_expr().subs(meaning) * surd**power, surd, square)
 
+    def rest(value: Any, polynomial: Any, power: int) -> Any:
+        """What is left of value - polynomial modulo delta^2."""
+        numerator, _ = sympy.fraction(sympy.together(value - polynomial.as_expr().subs(meaning) * surd**power))
+        return sympy.rem(sympy.expand(numerator), sympy.expand(surd**2 - square), surd)
+
+    def shown(value: Any) -> Any:
+        return value.subs(surd, sympy.sqrt(square))
+
     values = [put(value, m) for m, value in enumerate(found.values, 1)]
-    corrections = [[put(c, m) for c in _coefficients(g, g.ring.gens[0])] for m, g in enumerate(found.corrections, 1)]
+    corrections = [[shown(put(c, m)) for c in _coefficients(g, g.ring.gens[0])] for m, g in enumerate(found.corrections, 1)]
+    same = [rest(value, polynomial, m) for m, (value, polynomial) in enumerate(zip(values, found.values, strict=True), 1)]
     eigenvalue = kappa**2 - (p * a + q * b) * kappa + p * q * (a * b - k**2)
     scaled = [((x + 1 - sigma) * u * surd - a).subs(meaning), ((x + sigma) * v * surd - b).subs(meaning)]
-    return values, corrections, [*found.equations, *(relation.subs(surd, sympy.sqrt(square)) for relation in (eigenvalue, *scaled))]
+    return [shown(value) for value in values], corrections, [*found.equations, *map(shown, (eigenvalue, *scaled)), *same]
 
 
 def _without_surd(expression: Any, surd: Any, square: Any) -> Any:
-    """A + B sqrt(square) with factored A and B; denominators hold nothing but powers of the surd and rational factors."""
+    """A + B surd with factored A and B; denominators hold nothing but powers of the surd and rational factors."""
     numerator, denominator = sympy.fraction(sympy.together(expression))
     power = sympy.Poly(denominator, surd).degree()
     below = sympy.cancel(denominator / surd**power) * square ** ((power + 1) // 2)
@@ -191,7 +208,7 @@ def _without_surd(expression: Any, surd: Any, square: Any) -> Any:
         n += power % 2
         parts[n % 2] += c * square ** (n // 2)
     even, odd = (sympy.factor(sympy.cancel(part / below)) for part in parts)
-    return even + odd * sympy.sqrt(square)
+    return even + odd * surd
 
 
 def _size(g: list[Any]) -> Any:
@@ -213,10 +230,10 @@ def small_step_bracket(problem: Any) -> Bracket:
     conditions, valid = _conditions(case), sympy.Lt(eta, 1 / largest, evaluate=False)
     steps = [Step("E11", "E[A^T A] <= I - (2 eta - eta^2 L) M, and kappa is an eigenvalue of M = sum p_i g_i g_i^T", (polynomial,))]
     if len(case.basis[0]) < gram.rows or not signs_align(case):
-        return Bracket(None, sympy.log(1 - kappa * (2 * eta - eta**2 * largest)) / 2, valid, tuple(steps), conditions, eta)
+        return checked(Bracket(None, sympy.log(1 - kappa * (2 * eta - eta**2 * largest)) / 2, valid, tuple(steps), conditions, eta))
     text = "after sign changes K_ij <= 0 (i != j): h(A_i r)/h(r) = 1 - eta kappa s_i/p_i h = <y, r> on the invariant cone {r >= 0}, y > 0 (Perron-Frobenius)"
     lower = sympy.Min(*(x * sympy.log(1 - eta * kappa / x) for x in p))
-    return Bracket(lower, sympy.log(1 - eta * kappa), valid, (Step("E15", text, (polynomial,)),), conditions, eta)
+    return checked(Bracket(lower, sympy.log(1 - eta * kappa), valid, (Step("E15", text, (polynomial,)),), conditions, eta))
 
 
 def signs_align(case: Case) -> bool:
@@ -258,9 +275,9 @@ def large_steps(problem: Any) -> Expansion:
     # After a step of sample i the residual is s (K e_i + d), and the next step j multiplies |s| by eta |K_ij + d_j|, where d = -K e_k/(eta K_ki) + O(eta^-2).
     text = "after a step of sample i the residual is s (K e_i + d), |d| <= 2 K1/(k0 eta); the next one, j, multiplies |s| by eta |K_ij + d_j|; i, j are i.i.d."
     found = sympy.log(eta) + constant + first / eta
-    exact = Exact("lambda", found, conditions, (Step("E10", text, (slope - first,)),), "large steps", case.problem)
+    proof = (Step("E10", text, (slope - first,)),)
     valid = sympy.Ge(eta, 6 * high / low**2, evaluate=False)
-    return Expansion(exact, (constant, first), -2, 9 * high**2 / low**4, valid, eta)
+    return checked(Expansion(found, (constant, first), -2, 9 * high**2 / low**4, valid, conditions, proof, eta))
 
 
 def _single_draws(problem: Any) -> tuple[Case, Any]:
@@ -277,7 +294,7 @@ def _single_draws(problem: Any) -> tuple[Case, Any]:
 def _conditions(case: Case) -> tuple[Any, ...]:
     """K is positive definite on the span, and its off-diagonal entry does not vanish, where that is not known."""
     off = case.gram[0, 1] if case.gram.rows == 2 else sympy.Integer(1)
-    return (*case.basis[1], *(() if case.assumptions.sign(off) else (sympy.Ne(off, 0, evaluate=False),)))
+    return (*case.basis[1], *(() if case.assumptions.sign(off) is not None else (sympy.Ne(off, 0, evaluate=False),)))
 
 
 def _least_eigenvalue(case: Case) -> tuple[Any, Any]:
@@ -291,5 +308,5 @@ def _least_eigenvalue(case: Case) -> tuple[Any, Any]:
         kappa = (u * a + v * b) / 2 - sympy.sqrt(sympy.factor((u * a - v * b) ** 2 + 4 * u * v * k**2)) / 2
         return kappa, polynomial.subs(x, kappa)
     need(not polynomial.free_symbols - {x}, "symbolic probabilities with more than two samples have no compact least eigenvalue")
-    kappa = min((r for r in sympy.real_roots(sympy.Poly(polynomial, x)) if r != 0), key=lambda r: r.evalf(50))
+    kappa = next(r for r in real_roots(sympy.Poly(polynomial, x)) if r != 0)
     return kappa, polynomial.subs(x, kappa)

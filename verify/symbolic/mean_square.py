@@ -23,7 +23,7 @@ import sympy
 from .algebra import all_zero, is_zero
 from .case import Case, need
 from .problem import Matrix, SymbolicProblem
-from .result import Exact, Step
+from .result import Exact, Step, checked
 from .roots import largest_real_root
 
 MAX_SYMBOLIC, MAX_NUMERIC = 3, 6
@@ -41,7 +41,7 @@ def mean_square_threshold(problem: Any) -> Exact:
     fact = "the N x N form S" if form.rows == len(case.indices) and case.single_draws else "the generalised eigenvalue of (Q, L)"
     step = Step("E11", f"eta_ms = 1/rho for {fact}; its spectral radius is its largest real eigenvalue (Perron-Frobenius, Krein-Rutman)", (polynomial,))
     expression = sympy.radsimp(1 / value) if value.is_number else 1 / sympy.together(value)
-    return Exact("eta_ms", sympy.sympify(expression), case.coordinates[2], (step,), "mean square", symbolic)
+    return checked(Exact("eta_ms", sympy.sympify(expression), case.coordinates[2], (step,), "mean square", symbolic))
 
 
 def single_draw_form(case: Case) -> Matrix:

@@ -9,7 +9,7 @@ from typing import Any
 from ..report.text import Section
 from .expansion import Expansion
 from .problem import SymbolicProblem
-from .result import ClosedForms, Exact, Unsolved, shown_enclosure
+from .result import ClosedForms, Derived, Exact, Unsolved, shown_enclosure
 
 TITLES = {
     "eta_gd": "GD threshold eta_gd (mu < 0 iff eta < eta_gd)",
@@ -26,7 +26,7 @@ class Report:
     problem: SymbolicProblem
     forms: ClosedForms
     extra: Mapping[str, Exact | Expansion | str] = field(default_factory=dict)
-    values: Mapping[Any, Any] | None = None
+    values: Mapping[str, Any] | None = None
     digits: int = 15
 
     @property
@@ -39,8 +39,8 @@ class Report:
         """The value at the given parameters, rounded outwards; None where it was not asked for or symbols are left."""
         if self.values is None:
             return None
+        known = {symbol: self.values[str(symbol)] for symbol in exact.symbols if str(symbol) in self.values}
         try:
-            known = {key: value for key, value in self.values.items() if str(key) in {str(s) for s in exact.expression.free_symbols}}
             return None if exact.at(known).free_symbols else shown_enclosure(exact.enclosure(known, self.digits))
         except (ArithmeticError, NotImplementedError) as error:
             return f"not evaluated: {error}"
@@ -61,7 +61,7 @@ class Report:
         if isinstance(answer, str):
             return {"expression": None, "reason": answer}
         if isinstance(answer, Expansion):
-            return answer.closed.to_json() | {"remainder": str(answer.remainder), "valid": str(answer.valid)}
+            return answer.to_json()
         if isinstance(answer, Exact):
             value = self.value(answer)
             return answer.to_json() | ({} if value is None else {"value": value})
@@ -101,14 +101,14 @@ def _section(report: Report, title: str, answer: Any) -> Section:
         return Section(f"{title}: no closed form is known here", (*reasons, *instead))
     if isinstance(answer, Expansion):
         bound = ("error", f"at most {answer.remainder} for {answer.valid}")
-        return Section(title, (("", f"lambda = {answer.value}"), bound, *_proof(answer.closed)))
+        return Section(title, (("", f"lambda = {answer.value}"), bound, *_proof(answer)))
     formula = f"{answer.quantity} = {answer.expression}"
     value = report.value(answer)
     lines = (("", formula), *(() if value is None else (("value", value),)), *_proof(answer))
     return Section(title if answer.rule in ("", title) else f"{title} (rule: {answer.rule})", lines)
 
 
-def _proof(answer: Exact) -> tuple[tuple[str, str], ...]:
+def _proof(answer: Derived) -> tuple[tuple[str, str], ...]:
     conditions = tuple(("if", str(condition)) for condition in answer.conditions)
     steps = []
     for step in answer.derivation:

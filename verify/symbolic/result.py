@@ -9,7 +9,7 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy
 
@@ -17,6 +17,7 @@ from ..exact import InputError
 from ..result import Attempt, Exponent, interval
 from .algebra import is_zero
 from .assumptions import NOTHING
+from .case import Refused
 from .problem import SymbolicProblem, assigned
 
 
@@ -34,8 +35,49 @@ class Step:
         return all(is_zero(identity) for identity in self.identities)
 
 
+class Derived:
+    """What every derived answer has: `conditions` under which it holds, and a `derivation`, the lines of its proof."""
+
+    conditions: tuple[Any, ...]
+    derivation: tuple[Step, ...]
+
+    @property
+    def unproved(self) -> str:
+        """Empty, or what is not proved: the first line whose identities do not all simplify to zero, or that there is no derivation."""
+        if not self.derivation:
+            return "there is no derivation"
+        return next((step.text for step in self.derivation if not step.proved), "")
+
+    @property
+    def proved(self) -> bool:
+        """Whether every identity of the derivation simplifies to zero, and there is a derivation."""
+        return not self.unproved
+
+    def broken(self, values: Mapping[Any, Any]) -> Any | None:
+        """The first condition that is not true at exact values (by symbol), or None. A condition in symbols without a value is left open."""
+        found = ((condition, condition.subs(values)) for condition in self.conditions)
+        return next((condition for condition, there in found if there != True and not there.free_symbols), None)  # noqa: E712 (SymPy's own true)
+
+    def proof_json(self) -> dict[str, Any]:
+        """Stable keys: conditions, derivation (fact, text, identities)."""
+        return {
+            "conditions": [str(condition) for condition in self.conditions],
+            "derivation": [{"fact": s.fact, "text": s.text, "identities": [f"{identity} = 0" for identity in s.identities]} for s in self.derivation],
+        }
+
+
+Answer = TypeVar("Answer", bound=Derived)
+
+
+def checked(answer: Answer) -> Answer:
+    """The answer, if its derivation checks; otherwise raises `Refused`. Nothing of this layer reaches a user without passing here."""
+    if answer.unproved:
+        raise Refused(f"refused: its check does not simplify to zero ({answer.unproved})")
+    return answer
+
+
 @dataclass(frozen=True)
-class Exact:
+class Exact(Derived):
     """A closed form of `quantity` ("lambda", "mu", ...): valid under the assumptions of the problem and `conditions`, proved by `derivation`."""
 
     quantity: str
@@ -46,25 +88,19 @@ class Exact:
     problem: SymbolicProblem | None = field(default=None, repr=False, compare=False)
 
     @property
-    def proved(self) -> bool:
-        """Whether every identity of the derivation simplifies to zero, and there is a derivation."""
-        return bool(self.derivation) and all(step.proved for step in self.derivation)
+    def symbols(self) -> tuple[Any, ...]:
+        """The symbols that may take values: those of the problem."""
+        return self.problem.symbols if self.problem is not None else tuple(self.expression.free_symbols)
 
     def at(self, values: Mapping[Any, Any]) -> Any:
         """The expression with exact values for symbols; log 0 = -oo. Raises `InputError` for values that contradict the assumptions or the conditions."""
-        if self.problem is None:
-            exact = assigned(self.expression.free_symbols, values, NOTHING)
-        else:
-            exact = assigned(self.problem.symbols, values, self.problem.assumptions)
+        exact = assigned(self.symbols, values, self.problem.assumptions if self.problem is not None else NOTHING)
+        if self.problem is not None:
             self.problem.at(exact)  # refuses values that make no problem, such as an indefinite K
         if (broken := self.broken(exact)) is not None:
             shown = ", ".join(f"{symbol} = {value}" for symbol, value in exact.items())
             raise InputError(f"the condition {broken} of this formula fails at {shown}; ask for closed_form(problem.at(values)) instead")
         return substituted(self.expression, exact)
-
-    def broken(self, values: Mapping[Any, Any]) -> Any | None:
-        """The first condition that is false at exact values (by symbol), or None."""
-        return next((condition for condition in self.conditions if condition.subs(values) == False), None)  # noqa: E712 (SymPy's own false)
 
     def enclosure(self, values: Mapping[Any, Any] | None = None, digits: int = 20) -> tuple[Fraction | None, Fraction | None]:
         """Rational bounds of the value at exact parameters, proved in ball arithmetic, `digits` correct decimals; (None, None) for -infinity."""
@@ -73,20 +109,25 @@ class Exact:
         return enclose(self.at(values or {}), digits)
 
     def certified(self, values: Mapping[Any, Any] | None = None, **options: Any) -> Exponent | None:
-        """The numeric engine's answer with a certificate that the trusted checker accepts; None where the parameters are not rational (use `enclosure`)."""
-        problem = self.problem.at(values or {}).rational() if self.problem is not None else None
+        """What the numeric engine proves about mu or lambda at rational parameters, with a certificate; None where the engine has no such problem.
+
+        Options as for `Problem.lyapunov`. Raises `ArithmeticError` if the two layers contradict each other.
+        """
+        problem = self.problem.at(values or {}).rational() if self.problem is not None and self.quantity in ("mu", "lambda") else None
         if problem is None:
             return None
-        return problem.mu(options.get("width")) if self.quantity == "mu" else problem.lyapunov(**options)
+        found = problem.mu(options.get("width")) if self.quantity == "mu" else problem.lyapunov(estimate=False, **options)
+        lo, hi = self.enclosure(values)
+        low, high = found.ends if found is not None else (None, None)
+        below = low is not None and (hi is None or hi < low)
+        if below or (high is not None and lo is not None and lo > high):
+            formula = f"{self.quantity} = {self.expression}"
+            raise ArithmeticError(f"{formula} is outside of the certified enclosure {found}: one of the layers is wrong, please report it")
+        return found
 
     def to_json(self) -> dict[str, Any]:
-        """Stable keys: expression, conditions, rule, derivation (fact, text, identities)."""
-        return {
-            "expression": str(self.expression),
-            "conditions": [str(condition) for condition in self.conditions],
-            "rule": self.rule,
-            "derivation": [{"fact": s.fact, "text": s.text, "identities": [f"{identity} = 0" for identity in s.identities]} for s in self.derivation],
-        }
+        """Stable keys: expression, conditions, rule, derivation."""
+        return {"expression": str(self.expression), "rule": self.rule} | self.proof_json()
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"

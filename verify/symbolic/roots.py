@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy
 
+from .algebra import is_zero
 from .assumptions import Assumptions
 from .case import Refused, need
 from .problem import Matrix
@@ -23,7 +24,7 @@ def largest_real_root(form: Matrix, assumptions: Assumptions) -> tuple[Any, Any]
     candidates = [root for root in candidates if root != 0] or candidates  # the radius of a nonzero positive map of this kind is not zero
     need(candidates, "the characteristic polynomial has no root")
     numeric = all(root.is_number for root in candidates)
-    root = max(candidates, key=lambda r: r.evalf(50)) if numeric else sympy.Max(*_undominated(candidates, assumptions))
+    root = _largest(candidates) if numeric else sympy.Max(*_undominated(candidates, assumptions))
     return root, sympy.prod([polynomial.subs(x, one) for one in (root.args if isinstance(root, sympy.Max) else (root,))])
 
 
@@ -36,7 +37,21 @@ def _real_roots(factor: Any) -> list[Any]:
         return [sympy.cancel(-b / (2 * a)) + sympy.sqrt(sympy.factor(sympy.cancel((b**2 - 4 * a * c) / (4 * a**2))))]
     if factor.free_symbols != {factor.gen}:
         raise Refused(f"the characteristic polynomial has an irreducible factor of degree {factor.degree()}, whose roots are not compact")
-    return list(sympy.real_roots(factor))
+    return real_roots(factor)
+
+
+def real_roots(polynomial: Any) -> list[Any]:
+    """The real roots of a polynomial with rational coefficients, in ascending order (SymPy isolates them exactly). Raises `Refused` for other coefficients."""
+    need(all(c.is_Rational for c in polynomial.all_coeffs()), "a polynomial of degree above two has irrational coefficients, and its roots are not compact")
+    return list(sympy.real_roots(polynomial))
+
+
+def _largest(numbers: list[Any]) -> Any:
+    """The largest real number: decimals that are sure to 50 digits propose it, and a runner-up that they do not tell apart must be equal exactly."""
+    first, *rest = sorted(numbers, key=lambda r: r.evalf(50), reverse=True)
+    if rest and (first - rest[0]).evalf(50) < sympy.Float("1e-40"):
+        need(is_zero(first - rest[0]), "two eigenvalues could not be told apart")
+    return first
 
 
 def _undominated(roots: list[Any], assumptions: Assumptions) -> list[Any]:

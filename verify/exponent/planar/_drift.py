@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._chain import poisson_solution
 from ._model import Floats, Ints, Pieces
 
 DENSE, DIRECT = 200, 4000  # cones up to which policy iteration solves densely, at all
@@ -63,30 +64,15 @@ def improved(p: Floats, pieces: Pieces, r: Floats, values: Floats, maximum: Floa
     """One step of policy iteration: the scalars that level the worst pieces, c + d_k = r_j + sum_s p_s d(k_s(j)). Value iteration needs as many rounds as
     the steps need to move a direction across a cone, which is without bound near the identity.
     """
+    from scipy.sparse import csr_matrix
+
     worst = attained(pieces.cone, values, maximum)
     n = maximum.size
     targets = pieces.label[:, worst]
-    if n <= DENSE:
-        system = np.eye(n)
-        np.subtract.at(system, (np.broadcast_to(np.arange(n), targets.shape), targets), np.broadcast_to(p[:, None], targets.shape))
-        system[:, 0] = 1.0
-        try:
-            d = np.linalg.solve(system, r[worst])
-        except np.linalg.LinAlgError:
-            return maximum
-    else:
-        from scipy.sparse import csc_matrix, hstack, identity
-        from scipy.sparse.linalg import splu
-
-        rows = np.broadcast_to(np.arange(n), targets.shape).ravel()
-        transfer = csc_matrix((np.broadcast_to(p[:, None], targets.shape).ravel(), (rows, targets.ravel())), shape=(n, n))
-        try:
-            d = splu(hstack([csc_matrix(np.ones((n, 1))), (identity(n, format="csc") - transfer)[:, 1:]], format="csc")).solve(r[worst])
-        except RuntimeError:
-            return maximum
-    d[0] = 0.0
-    result: Floats = d - d.max()
-    return result if np.isfinite(d).all() and np.abs(d).max() < 1e6 else maximum
+    rows = np.broadcast_to(np.arange(n), targets.shape).ravel()
+    transfer = csr_matrix((np.broadcast_to(p[:, None], targets.shape).ravel(), (rows, targets.ravel())), shape=(n, n))
+    solved = poisson_solution(transfer, r[worst], DENSE)
+    return maximum if solved is None else solved[0] - solved[0].max()
 
 
 def occupancy(p: Floats, pieces: Pieces, drift: Drift, start: Floats, rounds: int) -> Floats:

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from ._chain import poisson_solution
 from ._model import Cones, Floats, Ints, Model, Pieces
 
 DENSE, DIRECT = 260, 6000  # unknowns up to which the collocation matrix is solved densely, by sparse LU
@@ -44,8 +45,7 @@ def basis(q: int) -> Basis:
 
 def collocate(model: Model, cones: Cones, pieces: Pieces, q: int, warm: Floats | None, tolerance: float) -> tuple[Floats, float]:
     """(log h at the collocation nodes, shape (cones, q + 1); lambda). `warm` and `tolerance` serve the fixed-point iteration for many unknowns."""
-    from scipy.sparse import csc_matrix, csr_matrix, hstack, identity
-    from scipy.sparse.linalg import splu
+    from scipy.sparse import csr_matrix
 
     b = basis(q)
     k = np.broadcast_to(np.arange(cones.size)[:, None], (cones.size, q + 1))
@@ -59,22 +59,9 @@ def collocate(model: Model, cones: Cones, pieces: Pieces, q: int, warm: Floats |
     columns = at[..., None] * (q + 1) + np.arange(q + 1)
     rows = np.broadcast_to(np.arange(n).reshape(1, cones.size, q + 1, 1), columns.shape)
     transfer = csr_matrix((weights.ravel(), (rows.ravel(), columns.ravel())), shape=(n, n))
-    solution = np.full(n, np.nan)
-    if n <= DIRECT:
-        try:
-            if n <= DENSE:
-                system = np.eye(n) - transfer.toarray()
-                system[:, 0] = 1.0
-                solution = np.linalg.solve(system, force)
-            else:
-                others = (identity(n, format="csc") - transfer.tocsc())[:, 1:]
-                solution = splu(hstack([csc_matrix(np.ones((n, 1))), others], format="csc")).solve(force)
-        except (np.linalg.LinAlgError, RuntimeError):
-            solution = np.full(n, np.nan)
-    if np.isfinite(solution).all() and np.abs(solution).max() < 1e6:
-        value = float(solution[0])
-        solution[0] = 0.0
-        return solution.reshape(-1, q + 1), value
+    solved = poisson_solution(transfer, force, DENSE) if n <= DIRECT else None
+    if solved is not None:
+        return solved[0].reshape(-1, q + 1), solved[1]
     g = np.zeros(n) if warm is None else warm.ravel().copy()
     value = 0.0
     for _ in range(400):

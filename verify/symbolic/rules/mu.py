@@ -8,11 +8,10 @@ import sympy
 
 from ...exact import InputError
 from ...problem import Problem
-from ...result import Attempt
 from ..algebra import is_zero
-from ..case import Case, Refused, need
+from ..case import Case, need
 from ..problem import SymbolicProblem
-from ..result import Exact, Step, Unsolved
+from ..result import Exact, Step, checked
 from .registry import Solve, rule
 from .spectra import largest_modulus, spectrum
 from .spectral_parts import MAX_RATIONAL, MAX_SYMBOLIC, T, characteristic, compare, tidy
@@ -43,19 +42,16 @@ def logarithm(value: Any) -> Any:
     return sympy.S.NegativeInfinity if value.is_zero or (value.is_number and compare(value, sympy.Integer(0)) == 0) else sympy.log(value)
 
 
-def gd_threshold(problem: Problem | SymbolicProblem) -> Exact | Unsolved:
+def gd_threshold(problem: Problem | SymbolicProblem) -> Exact:
     """eta_gd: gradient descent has mu < 0 exactly for step sizes 0 < eta < eta_gd = 2 N/kappa_max, kappa_max the largest eigenvalue of K.
 
     With momentum beta and weight decay omega the threshold is 2 (1 + beta)/(kappa_max/N + omega): both roots of t^2 - s t + beta lie in the open unit disc
     iff |s| < 1 + beta and beta < 1 (Jury), and s = 1 + beta - eta (kappa/N + omega) < 1 + beta always. The step size of the problem is ignored.
-    Raises `InputError` for bare matrices and random inputs.
+    Raises `InputError` for bare matrices and random inputs, and `Refused` where the eigenvalues have no compact form.
     """
     symbolic = _with_data(problem)
     case = Case(symbolic)
-    try:
-        found = spectrum(case)
-    except Refused as reason:
-        return Unsolved("eta_gd", (Attempt("eigenvalues of K", str(reason)),))
+    found = spectrum(case)
     o, n = case.optimiser, symbolic.size
     largest = found.highs[0] if len(found.highs) == 1 else sympy.Max(*found.highs)
     value = tidy(2 * n * (1 + o.momentum) / (largest + n * o.weight_decay))
@@ -72,8 +68,7 @@ def gd_threshold(problem: Problem | SymbolicProblem) -> Exact | Unsolved:
     if not o.plain:
         text = "both roots of t^2 - s t + beta, s = 1 + beta - eta (kappa/N + omega), are in the open unit disc iff it is positive at 1 and -1 and beta < 1"
     steps = (*found.steps, Step("E2" if o.plain else "Variants", text, () if o.plain else jury))
-    answer = Exact("eta_gd", value, conditions, steps, "gradient descent threshold", symbolic)
-    return answer if answer.proved else Unsolved("eta_gd", (Attempt("eigenvalues of K", "its check does not simplify to zero"),))
+    return checked(Exact("eta_gd", value, conditions, steps, "gradient descent threshold", symbolic))
 
 
 def mu_sign_conditions(problem: Problem | SymbolicProblem) -> tuple[Any, ...]:
