@@ -36,7 +36,7 @@ def claim(subject: Json, relation: str, value: object = 0, quantity: str = "lamb
 
 def sealed(claim_: Json, proof: Json, **changes: Json) -> Json:
     """A certificate with its id computed here, not by the package."""
-    content = {"format": "sgd-verify-certificate", "version": 1, "claim": claim_, "proof": proof} | changes
+    content = {"format": "sgd-verify-certificate", "version": 2, "claim": claim_, "proof": proof} | changes
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return content | {"id": "sha256:" + hashlib.sha256(text.encode()).hexdigest()}
 

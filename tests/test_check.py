@@ -416,7 +416,7 @@ def test_values_that_are_no_index_are_rejected_wherever_an_index_is_read(value: 
 
 ENVELOPES: list[dict[str, Any]] = [
     *({"id": other} for other in ("sha256:" + "0" * 64, "", None, 0)),
-    *({"version": version} for version in (0, 2, True, "1", None)),
+    *({"version": version} for version in (0, 3, True, "1", None)),
     *({key: junk} for key in ("format", "claim", "proof") for junk in (None, "x", 1, True)),
     *({key: nothing} for key in ("format", "claim", "proof", "version") for nothing in ([], {})),
     {"more": 1},
@@ -489,7 +489,7 @@ SUBJECTS: dict[str, Any] = {
     "batch of gd": gd(PAIR, "101/100") | {"batch": 1},
     "unknown optimiser": sgd(PAIR, "101/100") | {"optimiser": "adam"},
     "optimiser as a list": sgd(PAIR, "101/100") | {"optimiser": ["sgd"]},
-    "unknown key": sgd(PAIR, "101/100") | {"momentum": "0"},
+    "unknown key": sgd(PAIR, "101/100") | {"nesterov": "0"},
     "no matrices": {"matrices": [], "weights": []},
     "matrices not square": bare([[[1, 2]]]),
     "matrices of different sizes": bare([[[1]], [[1, 0], [0, 1]]]),

@@ -17,10 +17,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
-FORMAT, VERSION = "sgd-verify-certificate", 1
+FORMAT, VERSIONS = "sgd-verify-certificate", (1, 2)
 MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES, MAX_WORK = 32 << 20, 2000, 20_000, 200, 150_000_000
 MAX_WORDS, MAX_DEGREE, MAX_BITS = 20_000, 400, 60_000
 
@@ -298,41 +298,66 @@ class Family:
 
 
 class Subject:
-    """The claim's family, rebuilt from data; `samples` restricts SGD to a component (all others act as the identity, E1)."""
+    """The claim's family, rebuilt from data. A *ranged* subject stands for every step size between `ends` and every K within `radius`, entry by entry."""
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, version: int = VERSIONS[-1]) -> None:
         self.gram: Rows | None = None
+        self.matrices: list[Rows] | None = None
+        self.momentum = self.decay = self.radius = Fraction(0)
+        self.period, self.outputs, self.unbounded = 1, 1, False
         if isinstance(data, dict) and "matrices" in data:
             fields(data, "subject", "matrices weights")
-            self.matrices: list[Rows] | None = [matrix(a, "matrix") for a in items(data["matrices"], "matrices")]
+            self.matrices = [matrix(a, "matrix") for a in items(data["matrices"], "matrices")]
             self.n = len(self.matrices)
             need(all(len(a) == len(a[0]) == len(self.matrices[0]) for a in self.matrices), "matrices are not square of one size")
             need(self.n <= MAX_STEPS, "too many matrices")
             need(self.n * len(self.matrices[0]) ** 2 <= 10**6, "matrices are too many or too large")
-            self.weights = self._weights(data["weights"])
+            self.weights, self.ends = self._weights(data["weights"]), [Fraction(0)]
             return
         source = "features" if isinstance(data, dict) and "features" in data else "gram"
-        self.matrices, rows = None, None
-        is_gd = isinstance(data, dict) and data.get("optimiser") == "gd"
-        fields(data, "subject", f"optimiser step_size {source}" + ("" if is_gd else " batch replacement"), "" if is_gd else "weights")
-        need(data["optimiser"] in ("gd", "sgd"), "optimiser is neither gd nor sgd")
-        self.eta = number(data["step_size"], "step_size")
-        need(self.eta > 0, "step_size is not positive")
+        optimiser = data.get("optimiser") if isinstance(data, dict) else None
+        required = "" if optimiser == "gd" else " batch" if optimiser == "reshuffled" else " batch replacement"
+        more = " momentum weight_decay outputs radius" if version > 1 else ""
+        fields(data, "subject", f"optimiser step_size {source}{required}", more + (" weights" if optimiser == "sgd" else ""))
+        need(optimiser in ("gd", "sgd") or (optimiser == "reshuffled" and version > 1), "optimiser is not known")
+        self.ends = self._ends(data["step_size"], version)
+        self.outputs = index(data.get("outputs", 1), 1001, "outputs")
+        self.momentum, self.decay, self.radius = (number(data.get(key, "0"), key) for key in ("momentum", "weight_decay", "radius"))
         rows = matrix(data[source], source)
-        self.n = len(rows)
-        need(self.n <= 20_000 and self.n * len(rows[0]) <= 10**6, f"{source} is too large")
+        need(self.outputs >= 1 and len(rows) % self.outputs == 0, "outputs is not positive, or does not divide the number of rows")
+        need(0 <= self.momentum < 1 and self.decay >= 0 and self.radius >= 0, "momentum is not in [0, 1), or weight_decay or radius negative")
+        self.n = len(rows) // self.outputs
+        need(len(rows) <= 20_000 and len(rows) * len(rows[0]) <= 10**6, f"{source} is too large")
         self.features = rows if source == "features" else None
         if source == "gram":
-            need(self.n <= MAX_SAMPLES and rows == transpose(rows), "gram is not symmetric, or too large")
-            need(row_basis(rows), "gram is zero")
-            self.gram = rows
+            need(len(rows) <= MAX_SAMPLES and rows == transpose(rows), "gram is not symmetric, or too large")
+            self.gram, basis = rows, row_basis(rows)
+            need(basis, "gram is zero")
         else:
             need(any(any(row) for row in rows), "features are all zero")
-        self.batch = self.n if is_gd else index(data["batch"], self.n + 1 if data["replacement"] is False else 1001, "batch")
-        self.replacement = False if is_gd else data["replacement"]
+        self.replacement = data["replacement"] if optimiser == "sgd" else False
+        self.batch = self.n if optimiser == "gd" else index(data["batch"], self.n + 1 if self.replacement is False else 1001, "batch")
         need(self.batch >= 1 and type(self.replacement) is bool, "batch or replacement is not valid")
         need("weights" not in data or self.batch == 1 or self.replacement, "weights need replacement or batch 1")
         self.weights = self._weights(data["weights"]) if "weights" in data else [Fraction(1, self.n)] * self.n
+        if optimiser == "reshuffled":
+            need(self.n % self.batch == 0 and len(self.ends) == 1, "batch does not divide the number of samples, or a range of step sizes")
+            self.period = self.n // self.batch
+        if self.radius:
+            single = optimiser == "sgd" and self.batch == 1 and self.plain
+            need(single and source == "gram" and len(basis) == self.n, "radius needs a positive definite gram, batch 1 and a plain optimiser")
+
+    def _ends(self, value: Any, version: int) -> list[Fraction]:
+        """The step size, or the ends of a range of them: 0 is not part of it, and `unbounded` says that it has no upper end."""
+        if not isinstance(value, list) or version == 1:
+            ends = [number(value, "step_size")]
+            need(ends[0] > 0, "step_size is not positive")
+            return ends
+        low, high = items(value, "step_size", 2)
+        self.unbounded = high == "inf"
+        ends = [number(low, "step_size")] + ([] if self.unbounded else [number(high, "step_size")])
+        need(ends[0] >= 0 and (self.unbounded or ends[0] < ends[1]), "step_size is not a range of positive numbers")
+        return ends
 
     def _weights(self, value: Any) -> list[Fraction]:
         weights = [number(w, "weight") for w in items(value, "weights", self.n)]
@@ -340,6 +365,20 @@ class Subject:
         (whole,), _ = scaled([weights])
         total = sum(whole)
         return [Fraction(w, total) for w in whole]
+
+    @property
+    def plain(self) -> bool:
+        """One real output for each sample, independent batches, neither momentum nor weight decay: what E3, E5', E7 are about."""
+        return self.matrices is None and self.outputs == 1 and self.period == 1 and not self.momentum and not self.decay
+
+    @property
+    def ranged(self) -> bool:
+        return bool(self.radius) or len(self.ends) > 1 or self.unbounded
+
+    @property
+    def eta(self) -> Fraction:
+        need(not self.ranged and self.matrices is None, "this proof needs an optimiser with one step size")
+        return self.ends[0]
 
     def k(self, i: int, j: int) -> Fraction:
         """K_ij."""
@@ -355,14 +394,23 @@ class Subject:
 
     def c(self, i: int) -> Fraction:
         """c_i = eta K_ii, for batch 1 only."""
-        need(self.matrices is None and self.batch == 1, "this proof needs batch 1")
-        return self.eta * self.k(i, i)
+        return self.eta * self.norm(i)
+
+    def norm(self, i: int) -> Fraction:
+        """K_ii, for plain batch 1 only."""
+        need(self.plain and self.batch == 1, "this proof needs batch 1 and a plain optimiser")
+        return self.k(i, i)
+
+    def rows(self, samples: list[int]) -> list[int]:
+        """The rows of K that the samples own."""
+        return [i * self.outputs + a for i in samples for a in range(self.outputs)]
 
     def block(self, samples: list[int]) -> Rows:
-        need(len(samples) <= MAX_SAMPLES, f"more than {MAX_SAMPLES} samples in one family")
-        spend(10 * len(samples) ** 2)
-        upper = {(i, j): self.k(i, j) for a, i in enumerate(samples) for j in samples[a:]}
-        return [[upper[min(i, j), max(i, j)] for j in samples] for i in samples]
+        rows = self.rows(samples)
+        need(len(rows) <= MAX_SAMPLES, f"more than {MAX_SAMPLES} rows of K in one family")
+        spend(10 * len(rows) ** 2)
+        upper = {(i, j): self.k(i, j) for a, i in enumerate(rows) for j in rows[a:]}
+        return [[upper[min(i, j), max(i, j)] for j in rows] for i in rows]
 
     def batches(self, samples: list[int]) -> Iterator[tuple[tuple[int, ...], Fraction]]:
         """Multiplicity vectors on the samples in descending lexicographic order, with their probabilities."""
@@ -388,30 +436,61 @@ class Subject:
             else:
                 yield m, Fraction(math.comb(outside, left), math.comb(self.n, b))
 
-    def family(self, samples: list[int]) -> Family:
-        merged: dict[tuple[tuple[Fraction, ...], ...], Fraction] = {}
+    def family(self, samples: list[int], end: int = 0) -> Family:
+        """The family of the samples (all others act as the identity on their residuals, E1), at one end of the range of step sizes."""
         if self.matrices is not None:
-            d, steps = len(self.matrices[0]), list(zip(self.matrices, self.weights, strict=True))
-        else:
-            gram = self.block(samples)
-            basis = row_basis(gram)
-            d, core = len(basis), inverse([[gram[i][j] for j in basis] for i in basis])
-            need(d, "the component has no gradient")
-            coefficients = times([[row[i] for i in basis] for row in gram], core)  # r_j = sum over the basis of C_ji r_i
-            rank_one = [[[-self.eta / self.batch * gram[i][j] * y for y in coefficients[j]] for i in basis] for j in range(len(samples))]
-            steps = []
-            for m, p in self.batches(samples):
-                step = identity(d)
-                spend(20 * d * d * (1 + sum(map(bool, m))))
-                for e, g in zip(m, rank_one, strict=True):
-                    step = combine(step, Fraction(1), g, Fraction(e)) if e else step
-                steps.append((step, p))
-                need(len(steps) * d * d <= 2 * 10**6, "the family is too large")
-        for step, p in steps:
-            if p and step != identity(d):
-                key = tuple(map(tuple, step))
-                merged[key] = merged.get(key, Fraction(0)) + p
-        return Family([[list(row) for row in key] for key in merged], list(merged.values()), d)
+            return merged(zip(self.matrices, self.weights, strict=True), len(self.matrices[0]))
+        eta, gram = self.ends[end], self.block(samples)
+        basis = row_basis(gram)
+        r, core = len(basis), inverse([[gram[i][j] for j in basis] for i in basis])
+        need(r, "the component has no gradient")
+        d = 2 * r if self.momentum else r
+        coefficients = times([[row[i] for i in basis] for row in gram], core)  # r_j = sum over the basis of C_ji r_i
+        keep, back = 1 + self.momentum - eta * self.decay, -self.momentum
+        still = [[keep * (i == j) + back * (j == i + r) + (j == i - r) * (i >= r) for j in range(d)] for i in range(d)]
+        for i in range(r, d):
+            still[i][i] = Fraction(0)
+        pulls = []
+        for sample in range(len(samples)):
+            own = range(sample * self.outputs, (sample + 1) * self.outputs)
+            pull = [[sum((gram[i][j] * coefficients[j][a] for j in own), start=Fraction(0)) for a in range(r)] for i in basis]
+            pulls.append([[-eta / self.batch * x for x in row] + [Fraction(0)] * (d - r) for row in pull] + [[Fraction(0)] * d] * (d - r))
+
+        def step(m: tuple[int, ...]) -> Rows:
+            spend(20 * d * d * (1 + sum(map(bool, m))))
+            a = still
+            for e, pull in zip(m, pulls, strict=True):
+                a = combine(a, Fraction(1), pull, Fraction(e)) if e else a
+            return a
+
+        def epochs(left: tuple[int, ...], so_far: Rows) -> Iterator[Rows]:
+            """Products over the ordered partitions of the samples that are left, the first batch being the rightmost factor."""
+            if not left:
+                yield so_far
+            for chosen in combinations(left, self.batch):
+                a = times(step(tuple(int(i in chosen) for i in samples)), so_far)
+                yield from epochs(tuple(i for i in left if i not in chosen), a)
+
+        def steps() -> Iterator[tuple[Rows, Fraction]]:
+            if self.period == 1:
+                yield from ((step(m), p) for m, p in self.batches(samples))
+                return
+            count = math.prod(math.comb(self.n - i * self.batch, self.batch) for i in range(self.period))
+            need(count <= MAX_STEPS, f"more than {MAX_STEPS} different epochs")
+            yield from ((a, Fraction(1, count)) for a in epochs(tuple(range(self.n)), identity(d)))
+
+        return merged(steps(), d)
+
+
+def merged(steps: Iterable[tuple[Rows, Fraction]], d: int) -> Family:
+    """Equal steps are one, in the order of first appearance; the identity and what has probability 0 are left out."""
+    found: dict[tuple[tuple[Fraction, ...], ...], Fraction] = {}
+    for count, (step, p) in enumerate(steps):
+        need(count * d * d <= 2 * 10**6, "the family is too large")
+        if p and step != identity(d):
+            key = tuple(map(tuple, step))
+            found[key] = found.get(key, Fraction(0)) + p
+    return Family([[list(row) for row in key] for key in found], list(found.values()), d)
 
 
 @dataclass(frozen=True)
@@ -421,19 +500,33 @@ class Case:
 
     @cached_property
     def family(self) -> Family:
+        need(not self.subject.ranged, "this proof needs one step size and one K")
         return self.subject.family(self.samples)
+
+    @cached_property
+    def families(self) -> list[Family]:
+        """The family at each end of the range of step sizes (S6): the same steps with the same probabilities, affine in the step size."""
+        s = self.subject
+        need(not s.unbounded and (s.matrices is not None or s.ends[0] > 0), "this proof needs a bounded range of step sizes with a positive lower end")
+        found = [s.family(self.samples, end) for end in range(len(s.ends))]
+        need(all(f.p == found[0].p for f in found), "the families at the two ends differ")
+        return found
 
 
 # --- proofs, one function per kind -------------------------------------------------------------------------------------------------------------
 
 
 def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
-    """mu through the inertia of K - cI: with x = 1 - eta kappa / N, |x| <= R for all nonzero kappa iff kappa <= (1 + R) N/eta and kappa >= (1 - R) N/eta."""
+    """mu through the inertia of K - cI: with x = s - eta kappa / N, |x| <= T for all nonzero kappa iff kappa <= (s + T) N/eta and kappa >= (s - T) N/eta.
+
+    With momentum beta and decay omega s = 1 + beta - eta omega, and both roots of t^2 - x t + beta have modulus <= R iff R^2 >= beta, |x| <= T = R + beta/R.
+    """
     s, radius = case.subject, number(proof["radius"], "radius")
     need(s.matrices is None and len(case.samples) == s.n and radius >= 0, "gd needs a data set and a radius >= 0")
+    need(radius or not s.momentum, "with momentum the radius is positive")
     full_batch = s.batch == s.n and (not s.replacement or s.n == 1)
     need(goal.quantity == "mu" or full_batch, "gd proves mu, or lambda and ms of a full batch (E2)")
-    if s.features is not None and len(s.features[0]) < s.n:  # X^T X has the nonzero eigenvalues of X X^T
+    if s.features is not None and len(s.features[0]) < len(s.features):  # X^T X has the nonzero eigenvalues of X X^T
         columns = [integers(column) for column in transpose(s.features)]
         gram = [[dot(u, v) for v in columns] for u in columns]
     else:
@@ -442,12 +535,15 @@ def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     sign, size, rank = goal.sign([(Fraction(1), radius)]), len(gram), len(row_basis(gram))
     need(sign >= 0, "the radius does not imply the claim")
     strict = goal.strict and sign == 0  # all |x| < R (upper), or some |x| > R (lower)
-    high, low = (1 + radius) * s.n / s.eta, (1 - radius) * s.n / s.eta
+    start, reach = 1 + s.momentum - s.eta * s.decay, radius + (s.momentum / radius if s.momentum else 0)
+    high, low = (start + reach) * s.n / s.eta, (start - reach) * s.n / s.eta
 
     def counts(c: Fraction) -> tuple[int, int, int]:
         return inertia(combine(gram, Fraction(1), identity(size), -c))
 
     def all_below(strictly: bool) -> bool:
+        if radius**2 < s.momentum or (strictly and 0 < radius**2 == s.momentum):  # the product of the two roots is beta
+            return False
         above, at, _ = counts(high)
         if above or (strictly and at):
             return False
@@ -466,48 +562,60 @@ def prove_determinant(case: Case, _: dict[str, Any], goal: Goal) -> None:
     """E4: lambda >= (1/d) E log |det A|, with equality for d = 1. For batch 1, det A_i = 1 - c_i on the span of the gradients."""
     s = case.subject
     need(goal.quantity == "lambda", "determinant proves lambda")
-    if s.matrices is None and s.batch == 1:
-        need(any(s.c(i) for i in case.samples), "the component has no gradient")
+    if s.plain and s.batch == 1:
+        need(any(s.norm(i) for i in case.samples), "the component has no gradient")
         only_sign = goal.value == 0 and not goal.upper  # for which d does not matter
-        d, dets = 1 if only_sign else len(row_basis(s.block(case.samples))), [(s.weights[i], 1 - s.c(i)) for i in case.samples]
-    else:
-        d, dets = case.family.d, [(p, determinant(a)) for a, p in zip(case.family.steps, case.family.p, strict=True)]
+        d = 1 if only_sign else len(row_basis(s.block(case.samples)))
+        need(not goal.upper or (d == 1 and not s.ranged), "determinant is an upper bound only for d = 1 and one step size")
+        # Concave in the step size where no c_i passes 1, and rising where all of them are above 1.
+        cs = [[eta * (s.norm(i) + shift) for shift in (-s.radius, s.radius) for eta in s.ends] for i in case.samples]
+        need(not s.ranged or all((max(c) < 1 and not s.unbounded) or min(c) > 1 or not any(c) for c in cs), "some c_i passes 1 within the range")
+        for end in range(len(s.ends)):
+            goal.require([(s.weights[i] / d, min(abs(1 - c[end]), abs(1 - c[end + len(s.ends)]))) for i, c in zip(case.samples, cs, strict=True)])
+        return
+    d, dets = case.family.d, [(p, determinant(a)) for a, p in zip(case.family.steps, case.family.p, strict=True)]
     need(not goal.upper or d == 1, "determinant is an upper bound only for d = 1")
     goal.require([(p / d, abs(x)) for p, x in dets])
 
 
 def prove_nonexpansive(case: Case, _: dict[str, Any], goal: Goal) -> None:
-    """E5: no step expands, every gradient is contracted by some step."""
+    """E5: no step expands, every gradient is contracted by some step. At a smaller step size it is so too."""
     s = case.subject
     need(goal.quantity == "lambda" and goal.upper and s.matrices is None, "nonexpansive proves upper bounds of lambda for an optimiser")
+    need(not s.unbounded and not s.momentum, "nonexpansive needs bounded step sizes without momentum")
     goal.require([], strictly=True)
-    if s.batch == 1:
-        need(all(s.c(i) < 2 for i in case.samples), "some c_i >= 2")
+    eta = s.ends[-1]
+    room = (2 - eta * s.decay) * s.batch / eta  # a step contracts if M^(1/2) K M^(1/2) < room, M the multiplicities
+    if s.batch == 1 and s.outputs == 1:
+        need(all(s.k(i, i) + s.radius < room for i in case.samples), "some eta (omega + K_ii) >= 2")
         return
     gram, cap = s.block(case.samples), s.batch if s.replacement else 1
-    if semidefinite(combine(identity(len(gram)), 2 * s.batch / s.eta / cap, gram, Fraction(-1)), definite=True):
+    if semidefinite(combine(identity(len(gram)), room / cap, gram, Fraction(-1)), definite=True):
         return  # all M <= cap I
     for m, p in s.batches(case.samples):
-        support = [i for i, e in enumerate(m) if e] if p else []
-        bound = [[2 * s.batch / s.eta / m[i] * (i == j) - gram[i][j] for j in support] for i in support]
+        support = [(i, e) for i, e in zip(s.rows(list(range(len(m)))), (e for e in m for _ in range(s.outputs)), strict=True) if e and p]
+        bound = [[room / e * (i == j) - gram[i][j] for j, _ in support] for i, e in support]
         need(not support or semidefinite(bound, definite=True), f"the batch {m} has a direction that it does not contract")
 
 
 def prove_equal_norms(case: Case, _: dict[str, Any], goal: Goal) -> None:
     """E7: all c_i = c. c < 2: nonexpansive; c = 2: reflections, isometries of span{g_i}; c > 2: determinant."""
-    c = case.subject.c(case.samples[0])
-    need(goal.quantity == "lambda" and c > 0 and all(case.subject.c(i) == c for i in case.samples), "the diagonal entries K_ii are not equal")
-    if c == 2:
+    s = case.subject
+    size = s.norm(case.samples[0])
+    need(goal.quantity == "lambda" and size > 0 and all(s.norm(i) == size for i in case.samples), "the diagonal entries K_ii are not equal")
+    low, high = s.ends[0] * size, None if s.unbounded else s.ends[-1] * size
+    need(not s.radius, "equal norms need one K")
+    if low == high == 2:
         goal.require([])
     else:
-        need(goal.upper == (c < 2), "equal norms give the other sign")
+        need(high is not None and high < 2 if goal.upper else low > 2, "equal norms give another sign, or do not decide the whole range")
         goal.require([], strictly=True)
 
 
 def prove_orthogonal(case: Case, _: dict[str, Any], goal: Goal) -> None:
     """E3: K diagonal, lambda is the largest of the exponents of the coordinates."""
     s, proved = case.subject, False
-    need(goal.quantity == "lambda", "orthogonal proves lambda")
+    need(goal.quantity == "lambda" and s.plain, "orthogonal proves lambda, for a plain optimiser")
     gram = s.block(case.samples)
     need(not any(x for i, row in enumerate(gram) for j, x in enumerate(row) if i != j), "K is not diagonal")
     for i, row in zip(case.samples, gram, strict=True):
@@ -543,23 +651,25 @@ def prove_boundary(case: Case, _: dict[str, Any], goal: Goal) -> None:
 def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     """E1: lambda is the maximum over the components, every component run with its own samples and the identity otherwise."""
     s, covered, proved = case.subject, set[int](), False
-    need(goal.quantity == "lambda" and s.matrices is None, "components need an optimiser and lambda")
-    gram = dict(zip(case.samples, s.block(case.samples), strict=True))
+    need(goal.quantity == "lambda" and s.matrices is None and not s.radius, "components need an optimiser, one K and lambda")
+    gram, q = s.block(case.samples), s.outputs
+    place = {i: a for a, i in enumerate(case.samples)}
     for part in items(proof["parts"], "parts"):
         fields(part, "part", "component proof")
         component = [index(i, s.n, "sample") for i in items(part["component"], "component")]
         need(component == sorted(set(component)) and set(component) <= set(case.samples), "a component is not an increasing list of samples")
         inside = set(component)
-        need(not any(x for i in component for j, x in zip(case.samples, gram[i], strict=True) if j not in inside), "a component has an edge to the rest")
+        own, others = ([place[i] * q + a for i in case.samples if (i in inside) == mine for a in range(q)] for mine in (True, False))
+        need(not any(gram[a][b] for a in own for b in others), "a component has an edge to the rest")
         covered |= inside
-        spend(10_000 + 10 * len(component) * len(case.samples))
+        spend(10_000 + 10 * len(own) * len(gram))
         try:
             prove(Case(s, component), part["proof"], goal)
             proved = True
         except Rejected:
             if goal.upper:
                 raise
-    rest = [i for i in case.samples if s.k(i, i) and i not in covered]
+    rest = [i for i in case.samples if i not in covered and any(s.k(a, a) for a in s.rows([i]))]
     need(proved and not (goal.upper and rest), f"no part proves the bound, or none covers the samples {rest[:5]}")
 
 
@@ -583,18 +693,25 @@ def prove_words(case: Case, proof: dict[str, Any], goal: Goal) -> None:
 
 
 def prove_mean_square(case: Case, proof: dict[str, Any], goal: Goal) -> None:
-    """E11: T(S) = E[A S A^T] preserves the cone of positive semidefinite matrices; T*(S) <= R S with S > 0 bounds rho(T) above, T(S) >= R S below."""
-    f, radius = case.family, number(proof["radius"], "radius")
-    s = matrix(proof["matrix"], "matrix", f.d)
+    """E11: T(S) = E[A S A^T] preserves the cone of positive semidefinite matrices; T*(S) <= R S with S > 0 bounds rho(T) above, T(S) >= R S below.
+
+    T*(S) is a convex function of the step size, so the upper bound holds between two step sizes where it holds.
+    """
+    radius = number(proof["radius"], "radius")
+    need(not case.subject.radius and (goal.upper or not case.subject.ranged), "mean-square needs one K, and one step size for a lower bound")
+    s = matrix(proof["matrix"], "matrix", case.families[0].d)
     need(radius > 0 and semidefinite(s, definite=goal.upper) and any(map(any, s)), "matrix is not positive (semi)definite, or the radius not positive")
     need(goal.quantity == "ms" or (goal.quantity == "lambda" and goal.upper), "mean-square proves ms, or upper bounds of lambda")
-    image = combine(s, 1 - sum(f.p, start=Fraction(0)), s, Fraction(0))
-    for a, p in zip(f.steps, f.p, strict=True):
-        left, right = (transpose(a), a) if goal.upper else (a, transpose(a))
-        image = combine(image, Fraction(1), times(times(left, s), right), p)
-    sign = Fraction(1 if goal.upper else -1)
-    strictly = semidefinite(difference := combine(s, sign * radius, image, -sign), definite=True)
-    need(strictly or semidefinite(difference), "the inequality of the matrix fails")
+    strictly = True
+    for f in case.families:
+        image = combine(s, 1 - sum(f.p, start=Fraction(0)), s, Fraction(0))
+        for a, p in zip(f.steps, f.p, strict=True):
+            left, right = (transpose(a), a) if goal.upper else (a, transpose(a))
+            image = combine(image, Fraction(1), times(times(left, s), right), p)
+        sign = Fraction(1 if goal.upper else -1)
+        definite = semidefinite(difference := combine(s, sign * radius, image, -sign), definite=True)
+        need(definite or semidefinite(difference), "the inequality of the matrix fails")
+        strictly = strictly and definite
     goal.require([(Fraction(1, 2), radius)], strictly)
 
 
@@ -655,76 +772,107 @@ def pieces(tree: Any, d: int) -> Iterator[tuple[list[list[int]], list[Any]]]:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of cone k: its generators in the coordinates of the cone; per step the image cone, the generators' images in its coordinates, and their scale."""
+    """A piece of cone k: its generators in the coordinates of the cone; per step the image cone, the generators' images in its coordinates at each end of the
+    range of step sizes, moved by what the radius allows (outwards for an upper bound, inwards for a lower one), and their common scale."""
 
     cone: int
     generators: list[list[int]]
-    images: list[tuple[int, list[list[int]], int]]
+    images: list[tuple[int, list[list[list[int]]], int]]
     extra: list[Any]
 
 
-def mapped_pieces(f: Family, proof: dict[str, Any], values: int) -> tuple[list[list[int]], Iterator[Piece]]:
-    """The forms (`values` positive integers per cone) and the pieces, with A_s(piece) inside cone k_s or its negative checked (S2)."""
-    cones = [[[integer(x) for x in items(e, "ray", f.d)] for e in items(cone, "cone", f.d)] for cone in items(proof["cones"], "cones")]
+def mapped_pieces(case: Case, proof: dict[str, Any], values: int, upper: bool) -> tuple[list[list[int]], Iterator[Piece]]:
+    """The forms (`values` positive integers per cone) and the pieces, with A_s(piece) inside cone k_s or its negative checked (S2), for a whole range (S6)."""
+    families, d = case.families, case.families[0].d
+    count = len(families[0].steps)
+    need(count, "there is no step")
+    # Step s moves with K along column s only, as batch 1 with K > 0 makes it (no two steps equal, none the identity); every row of it by at most eta radius.
+    need(not case.subject.radius or count == d, "a family with a radius needs one step for each sample")
+    cones = [[[integer(x) for x in items(e, "ray", d)] for e in items(cone, "cone", d)] for cone in items(proof["cones"], "cones")]
     forms = [[integer(x) for x in items(form, "form", values)] for form in items(proof["forms"], "forms", len(cones))]
     need(all(x > 0 for form in forms for x in form), "a form has a value that is not positive")
-    steps = [scaled(a) for a in f.steps]
+    slacks = [case.subject.radius * eta for eta in case.subject.ends]
+    scales = [common_denominator([x for f in families for row in f.steps[step] for x in row] + slacks) for step in range(count)]
+    steps = [[[[int(x * scale) for x in row] for row in f.steps[step]] for f in families] for step, scale in enumerate(scales)]
 
     def coordinates(cone: list[list[int]]) -> tuple[Integers, int]:
-        if f.d == 2:
-            (a, c), (b, d) = cone
-            det = a * d - b * c
+        if d == 2:
+            (a, c), (b, e) = cone
+            det = a * e - b * c
             need(det, "a cone's generators are dependent")
-            return ([[d, -b], [-c, a]], det) if det > 0 else ([[-d, b], [c, -a]], -det)
-        return scaled(inverse([[Fraction(e[i]) for e in cone] for i in range(f.d)]))
+            return ([[e, -b], [-c, a]], det) if det > 0 else ([[-e, b], [c, -a]], -det)
+        return scaled(inverse([[Fraction(e[i]) for e in cone] for i in range(d)]))
 
     def apply(a: Integers, v: list[int]) -> list[int]:
         return [sum(map(int.__mul__, row, v)) for row in a]
 
     inverses = [coordinates(cone) for cone in cones]
+    spread = [[sum(map(abs, row)) for row in to] for to, _ in inverses]  # how far the coordinates move if every entry of a vector moves by one
+
+    def landed(moved: list[Integers], column: list[int], step: int, target: int, generators: list[list[int]]) -> list[list[list[int]]] | None:
+        """The images at each end, all in the target cone or all in its negative; None if they are in neither."""
+        to, ends = inverses[target][0], []
+        for a, slack in zip(moved, slacks, strict=True):
+            image = [apply(to, apply(a, g)) for g in generators]
+            room = int(slack * scales[step]) if slack else 0
+            margins = [[room * abs(sum(map(int.__mul__, column, g))) * x for x in spread[target]] for g in generators] if room else None
+            ends.append((image, margins))
+        for sign in (1, -1):
+            found = []
+            for image, margins in ends:
+                signed = image if sign > 0 else [[-x for x in w] for w in image]
+                inner = signed if margins is None else [[x - y for x, y in zip(w, m, strict=True)] for w, m in zip(signed, margins, strict=True)]
+                if min(map(min, inner)) < 0:
+                    break
+                outer = signed if margins is None else [[x + y for x, y in zip(w, m, strict=True)] for w, m in zip(signed, margins, strict=True)]
+                found.append(outer if upper else inner)
+            else:
+                return found
+        return None
 
     def walk() -> Iterator[Piece]:
         for k, tree in enumerate(items(proof["trees"], "trees", len(cones))):
-            moved = [[apply(cones[k], row) for row in a] for a, _ in steps]  # A_s G_k, G_k with the generators as columns, up to the scale of A_s
-            for generators, leaf in pieces(tree, f.d):
-                spend(100 + 4 * len(steps) * f.d**3, max(map(max, generators)).bit_length())
-                need(len(leaf) >= len(steps), "a leaf names too few cones")
+            moved = [[[apply(cones[k], row) for row in a] for a in ends] for ends in steps]  # A_s G_k, G_k with the generators as columns, up to the scale
+            columns = [[e[step % d] for e in cones[k]] for step in range(count)]
+            for generators, leaf in pieces(tree, d):
+                spend(100 + 4 * count * len(families) * d**3, max(map(max, generators)).bit_length())
+                need(len(leaf) >= count, "a leaf names too few cones")
                 images = []
-                for a, (_, a_scale), label in zip(moved, steps, leaf, strict=False):
-                    target = index(label, len(cones), "label")
-                    to, to_scale = inverses[target]
-                    image = [apply(to, apply(a, g)) for g in generators]
-                    if min(map(min, image)) < 0:
-                        if max(map(max, image)) > 0:
-                            raise Rejected(f"a piece of cone {k} is not mapped into cone {target}")
-                        image = [[-x for x in w] for w in image]
-                    images.append((target, image, a_scale * to_scale))
-                yield Piece(k, generators, images, leaf[len(steps) :])
+                for step in range(count):
+                    target = index(leaf[step], len(cones), "label")
+                    image = landed(moved[step], columns[step], step, target, generators)
+                    if image is None:
+                        raise Rejected(f"a piece of cone {k} is not mapped into cone {target}")
+                    images.append((target, image, scales[step] * inverses[target][1]))
+                yield Piece(k, generators, images, leaf[count:])
 
     return forms, walk()
 
 
 def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
-    """S4. Lower bounds: concavity, vertices only. Upper bounds: weighted AM-GM with the multipliers, linear, so vertices only."""
-    f = case.family
-    need(goal.quantity == "lambda" and f.d <= 8 and f.steps, "linear-cones proves lambda, in dimension at most 8")
-    forms, leaves = mapped_pieces(f, proof, f.d)
+    """S4. Lower bounds: concavity, vertices only. Upper bounds: weighted AM-GM with the multipliers, linear, so vertices only. At both ends of a range (S6)."""
+    need(goal.quantity == "lambda", "linear-cones proves lambda")
+    f = case.families[0]
+    need(f.d <= 8, "linear-cones needs dimension at most 8")
+    forms, leaves = mapped_pieces(case, proof, f.d, goal.upper)
     for piece in leaves:
-        spend(100 * f.d * len(f.p), max(map(bits, piece.generators)) + bits(forms[piece.cone]))
+        spend(100 * f.d * len(f.p) * len(case.families), max(map(bits, piece.generators)) + bits(forms[piece.cone]))
         here = [sum(x * y for x, y in zip(forms[piece.cone], g, strict=True)) for g in piece.generators]
-        there = [[Fraction(sum(x * y for x, y in zip(forms[k], w, strict=True)), scale) for w in image] for k, image, scale in piece.images]
+        t, factors = [], ([0], 1)
         if goal.upper:
             t = [number(x, "multiplier") for x in items(piece.extra, "multipliers", len(f.p))]
             need(all(x > 0 for x in t), "a multiplier is not positive")
             factors, total = integers([p * x for p, x in zip(f.p, t, strict=True)]), sum(f.p)
-            for j, h in enumerate(here):
-                mean = dot(factors, integers([row[j] for row in there]))
-                need(mean <= total * h, f"the AM-GM inequality fails on cone {piece.cone}")
             goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
         else:
             need(not piece.extra or len(piece.extra) == len(f.p), "a leaf has the wrong length")
+        for end in range(len(case.families)):
+            there = [[Fraction(sum(x * y for x, y in zip(forms[k], w, strict=True)), scale) for w in ends[end]] for k, ends, scale in piece.images]
             for j, h in enumerate(here):
-                goal.require([(p, row[j] / h) for p, row in zip(f.p, there, strict=True)])
+                if goal.upper:
+                    need(dot(factors, integers([row[j] for row in there])) <= total * h, f"the AM-GM inequality fails on cone {piece.cone}")
+                else:
+                    goal.require([(p, row[j] / h) for p, row in zip(f.p, there, strict=True)])
 
 
 def bits(a: list[int]) -> int:
@@ -777,27 +925,72 @@ def shifted(c: list[int]) -> list[int]:
     return c
 
 
+Grid = list[list[int]]  # a form in two pairs of variables: row i holds the coefficients of the i-th power in the first pair
+
+
+def grid_product(a: Grid, b: Grid) -> Grid:
+    rows = [[0] * (len(a[0]) + len(b[0]) - 1) for _ in range(len(a) + len(b) - 1)]
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            rows[i + j] = list(map(int.__add__, rows[i + j], multiply(x, y)))
+    return rows
+
+
+def composed_grid(form: list[int], ends: list[list[list[int]]]) -> Grid:
+    """F at the image of the ray (1, t), which is affine in the step size: images at the two ends times its homogeneous coordinates."""
+    x, y = ([[a[i], b[i]] for a, b in ends] for i in (0, 1))
+    total, power = [[form[-1]]], [[1]]
+    for c in form[-2::-1]:
+        power = grid_product(power, x)
+        raised_total = grid_product(total, y)
+        total = [[u + c * v for u, v in zip(row, other, strict=True)] for row, other in zip(raised_total, power, strict=True)]
+    return total
+
+
+def grid_sign(g: Grid, strict: bool, depth: int) -> bool:
+    """As `has_sign`, for a form that is homogeneous in two pairs of variables: the pairs are bisected in turn."""
+    if min(corners := (g[0][0], g[0][-1], g[-1][0], g[-1][-1])) < 0 or (strict and not all(corners)):
+        return False
+    if min(map(min, g)) >= 0:
+        return True
+    spend(len(g) * len(g[0]) ** 2, max(map(bits, g)))
+    halves = ([shifted(row) for row in g], [shifted(row[::-1]) for row in g]) if depth > 0 else ()
+    return depth > 0 and all(grid_sign([list(column) for column in zip(*half, strict=True)], strict, depth - 1) for half in halves)
+
+
 def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
-    """S5: prod F_{k_s}(A_s v)^{P_s} - rho F_k(v)^{sum P_s} has one sign on every piece, so lambda <=, >= log(rho)/(qP)."""
-    f, q, rho = case.family, index(proof["degree"], MAX_DEGREE + 1, "degree"), number(proof["rho"], "rho")
+    """S5: prod F_{k_s}(A_s v)^{P_s} - rho F_k(v)^{sum P_s} has one sign on every piece: lambda <=, >= log(rho)/(qP). For a range, a form in v and eta."""
+    need(goal.quantity == "lambda", "planar-forms proves lambda")
+    f, q, rho = case.families[0], index(proof["degree"], MAX_DEGREE + 1, "degree"), number(proof["rho"], "rho")
     common = common_denominator(f.p)
     powers = [int(p * common) for p in f.p]
-    need(goal.quantity == "lambda" and f.d == 2 and f.steps, "planar-forms proves lambda, in the plane")
-    need(q >= 1 and rho > 0 and q * sum(powers) <= MAX_DEGREE, f"degree or rho not positive, or q times the weights above {MAX_DEGREE}")
+    degree = q * sum(powers)
+    need(f.d == 2 and f.steps, "planar-forms needs the plane")
+    need(q >= 1 and rho > 0 and degree <= MAX_DEGREE, f"degree or rho not positive, or q times the weights above {MAX_DEGREE}")
     bound: Terms = [(Fraction(1, q * common), rho)]
     strict = goal.strict and goal.sign(bound) == 0
     goal.require(bound, strictly=True)
-    forms, leaves = mapped_pieces(f, proof, q + 1)
+    forms, leaves = mapped_pieces(case, proof, q + 1, goal.upper)
+    sign = -1 if goal.upper else 1
     for piece in leaves:
         need(not piece.extra, "a leaf has the wrong length")
         here = raised(compose(forms[piece.cone], piece.generators), sum(powers))
-        there, scale = [1], 1
-        for power, (k, image, image_scale) in zip(powers, piece.images, strict=True):
-            factor = raised(compose(forms[k], image), power)
-            there, scale = multiply(there, factor) if len(there) > 1 else factor, scale * image_scale ** (q * power)
-        sign = -1 if goal.upper else 1
-        difference = [sign * (rho.denominator * x - rho.numerator * scale * y) for x, y in zip(there, here, strict=True)]
-        if not has_sign(difference, strict, 16):
+        scale = math.prod(image_scale ** (q * power) for power, (_, _, image_scale) in zip(powers, piece.images, strict=True))
+        if len(case.families) == 1:
+            there = [1]
+            for power, (k, (image,), _) in zip(powers, piece.images, strict=True):
+                factor = raised(compose(forms[k], image), power)
+                there = multiply(there, factor) if len(there) > 1 else factor
+            fine = has_sign([sign * (rho.denominator * x - rho.numerator * scale * y) for x, y in zip(there, here, strict=True)], strict, 16)
+        else:
+            grid = [[1]]
+            for power, (k, ends, _) in zip(powers, piece.images, strict=True):
+                factor_grid = composed_grid(forms[k], ends)
+                for _ in range(power):
+                    grid = grid_product(grid, factor_grid)
+            below = [[math.comb(degree, i) * rho.numerator * scale * y for y in here] for i in range(degree + 1)]  # homogeneous in the step size too
+            fine = grid_sign([[sign * (rho.denominator * x - y) for x, y in zip(*rows, strict=True)] for rows in zip(grid, below, strict=True)], strict, 16)
+        if not fine:
             raise Rejected(f"the inequality fails on a piece of cone {piece.cone}")
 
 
@@ -861,20 +1054,20 @@ def check_text(text: bytes) -> list[Statement]:
     """As `check`, for the bytes of a certificate file."""
     certificate = fields(read(text), "certificate", "format version claim proof id")
     need(certificate["format"] == FORMAT, f"format is not {FORMAT}")
-    known = type(certificate["version"]) is int and certificate["version"] == VERSION
-    need(known, f"version {shown(certificate['version'])} is not known to this checker, which knows {VERSION}")
+    known = type(certificate["version"]) is int and certificate["version"] in VERSIONS
+    need(known, f"version {shown(certificate['version'])} is not known to this checker, which knows {VERSIONS[0]} to {VERSIONS[-1]}")
     body = json.dumps({k: v for k, v in certificate.items() if k != "id"}, sort_keys=True, separators=(",", ":"))
     need(certificate["id"] == "sha256:" + hashlib.sha256(body.encode()).hexdigest(), "the id does not match the content")
     token = WORK_LEFT.set([MAX_WORK])
     try:
-        return prove_claims(certificate["claim"], certificate["proof"])
+        return prove_claims(certificate["claim"], certificate["proof"], certificate["version"])
     except RecursionError:
         raise Rejected("nested too deeply") from None
     finally:
         WORK_LEFT.reset(token)
 
 
-def prove_claims(claim: Any, proof: Any) -> list[Statement]:
+def prove_claims(claim: Any, proof: Any, version: int) -> list[Statement]:
     conjunction = isinstance(claim, dict) and "all" in claim
     if conjunction:
         claims = items(fields(claim, "claim", "all")["all"], "claims")
@@ -889,11 +1082,12 @@ def prove_claims(claim: Any, proof: Any) -> list[Statement]:
         fields(one, "claim", "subject quantity relation value")
         number_of = index(one["subject"], position, "earlier claim") if type(one["subject"]) is int else position
         owner = statements[number_of].subject if number_of < position else position
-        subjects.append(subjects[owner] if owner < position else Subject(one["subject"]))
+        subjects.append(subjects[owner] if owner < position else Subject(one["subject"], version))
         need(one["quantity"] in ("lambda", "mu", "ms") and one["relation"] in tuple(RELATIONS), "quantity or relation is not known")
         value = number(one["value"], "value")
         for upper, strict in RELATIONS[one["relation"]]:
-            prove(Case(subjects[-1], list(range(subjects[-1].n))), its_proof, Goal(one["quantity"], upper, value, strict))
+            per_step = value if one["quantity"] == "mu" else value * subjects[-1].period  # an epoch is one step of its family
+            prove(Case(subjects[-1], list(range(subjects[-1].n))), its_proof, Goal(one["quantity"], upper, per_step, strict))
         statements.append(Statement(owner, one["quantity"], one["relation"], value))
     return statements
 

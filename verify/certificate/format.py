@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-FORMAT, VERSION = "sgd-verify-certificate", 1
+FORMAT, VERSION = "sgd-verify-certificate", 2
 
 Claim = dict[str, Any]
 Proof = dict[str, Any]
