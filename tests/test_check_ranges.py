@@ -200,6 +200,12 @@ RANGES = {
     "E11": (claim(over([["1", "0"], ["0", "1"]], "1/10", "19/10"), "<"), SQUARE),
     "E1 and E5": (claim(over(BLOCKS, "0", "3/5"), "<"), parts(([0, 1], "nonexpansive"), ([2, 3], "nonexpansive"))),
     "the cone by hand": (claim(over(PAIR, "1", "101/100"), "<"), BY_HAND),
+    "descent": (claim(gd([["2"]], "1") | {"step_size": ["0", "999/1000"]}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "ascent": (claim(gd([["2"]], "1") | {"step_size": ["1001/1000", "inf"]}, ">", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "heavy ball": (claim(gd([["1"]], "1") | {"step_size": ["0", "299/100"], "momentum": "1/2"}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "heavy ball above": (claim(gd([["1"]], "1") | {"step_size": ["3", "inf"], "momentum": "1/2"}, ">=", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "heavy ball is at least sqrt(beta)": (claim(gd([["1"]], "1") | {"step_size": ["1", "2"], "momentum": "1/4"}, ">", "-7/10", "mu"),
+                                          {"kind": "gd", "radius": "4967/10000"}),
     "one end is the old claim": (claim(bare(POSITIVE), "<=", "81/50"), linear(True)),
 }
 
@@ -225,7 +231,11 @@ FALSE_RANGES = {
     "E5' is not for ranges": (claim(over(PAIR, "1/2", "1"), "<"), {"kind": "boundary"}),
     "words are not for ranges": (claim(over(PAIR, "1/2", "3/4"), "<"), {"kind": "words", "length": 4, "norm": [["1", "0"], ["0", "1"]]}),
     "renewal is not for ranges": (claim(over(PAIR, "9/10", "1"), "<"), {"kind": "renewal", "terms": 40}),
-    "descent is not for ranges": (claim(over(PAIR, "1/2", "1"), "<", "0", "mu"), {"kind": "gd", "radius": "9/10"}),
+    "descent too far": (claim(gd([["2"]], "1") | {"step_size": ["0", "1"]}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "descent below one from zero": (claim(gd([["2"]], "1") | {"step_size": ["0", "3/4"]}, "<=", "0", "mu"), {"kind": "gd", "radius": "9/10"}),
+    "ascent between": (claim(gd([["2"]], "1") | {"step_size": ["1/100", "inf"]}, ">=", "-1/10", "mu"), {"kind": "gd", "radius": "95/100"}),  # -inf at 1/2
+    "ascent from zero": (claim(gd([["2"]], "1") | {"step_size": ["0", "inf"]}, ">=", "-1", "mu"), {"kind": "gd", "radius": "1/2"}),
+    "heavy ball too far": (claim(gd([["1"]], "1") | {"step_size": ["0", "3"], "momentum": "1/2"}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
     "reversed": (claim(over(PAIR, "1/2", "1/3"), "<"), {"kind": "nonexpansive"}),
     "empty": (claim(over(PAIR, "1/2", "1/2"), "<"), {"kind": "nonexpansive"}),
     "negative": (claim(over(PAIR, "-1", "1/2"), "<"), {"kind": "nonexpansive"}),

@@ -535,27 +535,32 @@ def prove_gd(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     sign, size, rank = goal.sign([(Fraction(1), radius)]), len(gram), len(row_basis(gram))
     need(sign >= 0, "the radius does not imply the claim")
     strict = goal.strict and sign == 0  # all |x| < R (upper), or some |x| > R (lower)
-    start, reach = 1 + s.momentum - s.eta * s.decay, radius + (s.momentum / radius if s.momentum else 0)
-    high, low = (start + reach) * s.n / s.eta, (start - reach) * s.n / s.eta
+    reach = radius + (s.momentum / radius if s.momentum else 0)
+    small = radius**2 < s.momentum  # the product of the two roots is beta
 
-    def counts(c: Fraction) -> tuple[int, int, int]:
-        return inertia(combine(gram, Fraction(1), identity(size), -c))
+    def counts(eta: Fraction, side: int) -> tuple[int, int]:
+        """How many eigenvalues are above and at the kappa where x = -side reach."""
+        c = (1 + s.momentum - eta * s.decay + side * reach) * s.n / eta
+        return inertia(combine(gram, Fraction(1), identity(size), -c))[:2] if c > 0 else (rank, 0)  # every nonzero kappa is positive
 
-    def all_below(strictly: bool) -> bool:
-        if radius**2 < s.momentum or (strictly and 0 < radius**2 == s.momentum):  # the product of the two roots is beta
+    def all_below(eta: Fraction, strictly: bool) -> bool:
+        if small or (strictly and 0 < radius**2 == s.momentum):
             return False
-        above, at, _ = counts(high)
+        above, at = counts(eta, 1)
         if above or (strictly and at):
             return False
-        if low <= 0:  # every nonzero kappa exceeds low
-            return True
-        above, at, _ = counts(low)
+        above, at = counts(eta, -1)
         return above + (0 if strictly else at) == rank
 
-    if goal.upper:
-        need(all_below(strict), "an eigenvalue of K violates the claim")
+    if goal.upper:  # |x| <= T is an interval for x, which is affine in the step size and 1 + beta <= T at 0 if R >= 1
+        need(not s.unbounded and (s.ends[0] > 0 or radius >= 1), "gd bounds mu above for bounded step sizes, from 0 only with a radius of at least 1")
+        need(all(all_below(eta, strict) for eta in s.ends if eta), "an eigenvalue of K violates the claim")
+    elif s.ranged:  # x <= -T stays so at larger step sizes
+        need(s.ends[0] > 0, "gd bounds mu below for positive step sizes")
+        above, at = counts(s.ends[0], 1)
+        need(small or above or (at and not strict), "no eigenvalue of K supports the claim for the whole range")
     else:
-        need(not all_below(not strict), "no eigenvalue of K supports the claim")
+        need(not all_below(s.eta, not strict), "no eigenvalue of K supports the claim")
 
 
 def prove_determinant(case: Case, _: dict[str, Any], goal: Goal) -> None:
