@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from samples import BLOCKS, BY_HAND, PAIR, POSITIVE, bare, claim, gd, linear, parts, resealed, sealed, sgd, texts
+from samples import BLOCKS, BY_HAND, PAIR, POSITIVE, THIRTEEN, bare, claim, gd, linear, parts, resealed, sealed, sgd, texts
 
 import theorems
 from verify import SGD, Problem
@@ -23,6 +23,7 @@ from verify.certificate.check import Goal, Rejected, Subject, check, compose, co
 QUICK = settings(deadline=None, derandomize=True, database=None, max_examples=60)
 TRIPLE = [["1", "1/2", "1/5"], ["1/2", "2", "-3/10"], ["1/5", "-3/10", "3"]]
 EQUAL = [["2", "1"], ["1", "2"]]
+NATURAL = [["10", "-3"], ["-3", "1"]]  # K^-1 for K = [[1, 3], [3, 10]]
 SQUARE = {"kind": "mean-square", "matrix": [["1", "0"], ["0", "1"]], "radius": "1"}
 
 
@@ -200,6 +201,7 @@ RANGES = {
     "E11": (claim(over([["1", "0"], ["0", "1"]], "1/10", "19/10"), "<"), SQUARE),
     "E1 and E5": (claim(over(BLOCKS, "0", "3/5"), "<"), parts(([0, 1], "nonexpansive"), ([2, 3], "nonexpansive"))),
     "the cone by hand": (claim(over(PAIR, "1", "101/100"), "<"), BY_HAND),
+    "words across a singular step": (claim(over(THIRTEEN, "999999/1000000", "1000001/1000000"), "<"), {"kind": "words", "length": 6, "norm": NATURAL}),
     "descent": (claim(gd([["2"]], "1") | {"step_size": ["0", "999/1000"]}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
     "ascent": (claim(gd([["2"]], "1") | {"step_size": ["1001/1000", "inf"]}, ">", "0", "mu"), {"kind": "gd", "radius": "1"}),
     "heavy ball": (claim(gd([["1"]], "1") | {"step_size": ["0", "299/100"], "momentum": "1/2"}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
@@ -229,7 +231,8 @@ FALSE_RANGES = {
     "cones need an upper end": (claim(over(PAIR, "1", "inf"), "<"), BY_HAND),
     "the cone too far": (claim(over(PAIR, "1", "11/10"), "<"), BY_HAND),
     "E5' is not for ranges": (claim(over(PAIR, "1/2", "1"), "<"), {"kind": "boundary"}),
-    "words are not for ranges": (claim(over(PAIR, "1/2", "3/4"), "<"), {"kind": "words", "length": 4, "norm": [["1", "0"], ["0", "1"]]}),
+    "words too far": (claim(over(THIRTEEN, "99/100", "101/100"), "<"), {"kind": "words", "length": 6, "norm": NATURAL}),
+    "words from below": (claim(over(THIRTEEN, "999999/1000000", "1000001/1000000"), ">="), {"kind": "words", "length": 6, "norm": NATURAL}),
     "renewal is not for ranges": (claim(over(PAIR, "9/10", "1"), "<"), {"kind": "renewal", "terms": 40}),
     "descent too far": (claim(gd([["2"]], "1") | {"step_size": ["0", "1"]}, "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
     "descent below one from zero": (claim(gd([["2"]], "1") | {"step_size": ["0", "3/4"]}, "<=", "0", "mu"), {"kind": "gd", "radius": "9/10"}),

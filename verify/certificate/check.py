@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import combinations, product
 from typing import Any
 
@@ -678,22 +678,33 @@ def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     need(proved and not (goal.upper and rest), f"no part proves the bound, or none covers the samples {rest[:5]}")
 
 
+def form_product(a: list[Rows], b: list[Rows]) -> list[Rows]:
+    """Product of two matrices whose entries are forms in the weights of the two ends of a range; a single matrix is a form of degree 0."""
+    size = range(len(a) + len(b) - 1)
+    pairs = [[(i, k - i) for i in range(len(a)) if 0 <= k - i < len(b)] for k in size]
+    return [reduce(lambda s, t: combine(s, Fraction(1), t, Fraction(1)), (times(a[i], b[j]) for i, j in pair)) for pair in pairs]
+
+
 def prove_words(case: Case, proof: dict[str, Any], goal: Goal) -> None:
-    """lambda <= (1/2n) E log ||A_w||^2 in the Frobenius norm of the scalar product Q (Fekete)."""
-    f, n = case.family, index(proof["length"], 65, "length")
+    """lambda <= (1/2n) E log ||A_w||^2 in the Frobenius norm of the scalar product Q (Fekete). Over a range: Bernstein coefficients."""
+    f, n = case.families[0], index(proof["length"], 65, "length")
+    need(not case.subject.radius, "words need one K")
     need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "words prove upper bounds of lambda, at most 20000 of them")
     q = matrix(proof["norm"], "norm", f.d)
     need(semidefinite(q, definite=True), "norm is not positive definite")
     q_inverse = inverse(q)
     terms: Terms = []
-    steps = [*zip(f.steps, f.p, strict=True)] + ([(identity(f.d), 1 - sum(f.p))] if sum(f.p) < 1 else [])
+    steps = [([g.steps[s] for g in case.families], p) for s, p in enumerate(f.p)]
+    steps += [([identity(f.d)] * len(case.families), 1 - sum(f.p, start=Fraction(0)))] if sum(f.p) < 1 else []
     for word in product(steps, repeat=n):
         a = word[0][0]
         for step, _ in word[1:]:
-            a = times(a, step)
-        square = times(times(q_inverse, transpose(a)), times(q, a))
-        spend(40 * n, n * max(p.denominator.bit_length() for _, p in word))
-        terms.append((Fraction(math.prod(p for _, p in word)) / (2 * n), sum((square[i][i] for i in range(f.d)), start=Fraction(0))))
+            a = form_product(a, step)
+        square = form_product([times(q_inverse, transpose(x)) for x in a], [times(q, x) for x in a])
+        spend(40 * n * len(square), n * max(p.denominator.bit_length() for _, p in word))
+        traces = [sum((x[i][i] for i in range(f.d)), start=Fraction(0)) for x in square]
+        largest_trace = max(x / math.comb(len(traces) - 1, k) for k, x in enumerate(traces))
+        terms.append((Fraction(math.prod(p for _, p in word)) / (2 * n), max(largest_trace, Fraction(0))))
     goal.require(terms)
 
 
