@@ -1,0 +1,65 @@
+"""The command `threshold --set`: certified ranges of step sizes."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from ..exact import InputError
+from ..problem_file import load_problem
+from .output import beside, destination, print_json, progress
+
+if TYPE_CHECKING:
+    from ..report.text import Section
+    from ..threshold.stability_set import StabilitySet
+
+DEFAULT_WIDTH = "1/1000"
+
+
+def stability(arguments: Namespace) -> int:
+    """Print the ranges; exit code 0 iff no gap is longer than the width."""
+    out = destination(arguments.certificate, "--certificate", (arguments.problem,)) if arguments.certificate is not None else None
+    problem = load_problem(arguments.problem)
+    with progress() as say:
+        found = problem.stability_set(arguments.width or DEFAULT_WIDTH, time_limit=arguments.time_limit, progress=say)
+    paths: list[str] = []
+    if out is not None:
+        from ..certificate import write_certificate
+
+        for number, certificate in enumerate(found.certificates, 1):
+            part = "" if number == 1 else str(number)
+            write_certificate(certificate, destination(beside(str(out), part), "--certificate") if part else out)
+            paths.append(beside(arguments.certificate, part) if part else arguments.certificate)
+    if arguments.json:
+        print_json(found.to_json() | ({"certificates": paths} if out is not None else {}))
+    else:
+        from ..report.text import print_sections
+
+        print_sections([_section(problem.name, found)], sys.stdout)
+        if out is not None:
+            print(f"\ncertificate: {', '.join(paths) or 'none, nothing is proved'}")
+    return 0 if found.complete else 1
+
+
+def refuse_certificate(arguments: Namespace) -> None:
+    """`--certificate` belongs to `--set`."""
+    if arguments.certificate is not None:
+        raise InputError("--certificate needs --set; without it `exponent PROBLEM --certificate OUT.json` certifies one step size")
+
+
+def _section(name: str, found: StabilitySet) -> Section:
+    from ..report.text import Section
+    from ..result import decimal
+
+    def ends(lo: object, hi: object) -> str:
+        left = "(0" if lo == 0 else f"[{decimal(lo, True)}"  # type: ignore[arg-type]
+        return f"{left}, infinity)" if hi is None else f"{left}, {decimal(hi, False)}]"  # type: ignore[arg-type]
+
+    lines = [(f"lambda {'<' if r.sign.value == 'negative' else '>'} 0", ends(r.lo, r.hi)) for r in found.ranges]
+    lines += [("undecided", f"({decimal(lo, False)}, {'infinity' if hi is None else decimal(hi, True)})") for lo, hi in found.gaps]
+    if found.is_interval is not None:
+        text = "an interval (0, eta*), eta* in the gap" if found.is_interval else "not an interval: lambda < 0 again above step sizes with lambda > 0"
+        lines.append(("the set", text))
+    lines += [("remark", found.reason)] if found.reason else []
+    return Section(f"{name}: every step size in these ranges is proved, not sampled", tuple(lines))
