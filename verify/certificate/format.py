@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 FORMAT, VERSION = "sgd-verify-certificate", 2
+BALL_FORMAT, BALL_VERSION = "sgd-verify-ball-certificate", 1
 
 Claim = dict[str, Any]
 Proof = dict[str, Any]
@@ -32,7 +33,16 @@ def seal(statements: list[tuple[Claim, Proof]]) -> Certificate:
             earlier = next((i for i, (other, _) in enumerate(statements[: len(claims)]) if other["subject"] == one["subject"]), None)
             claims.append(one if earlier is None else {**one, "subject": earlier})
         content = {"claim": {"all": claims}, "proof": {"kind": "conjunction", "parts": [proof for _, proof in statements]}}
-    content |= {"format": FORMAT, "version": VERSION}
+    return _sealed(content | {"format": FORMAT, "version": VERSION})
+
+
+def seal_balls(subject: dict[str, Any], lo: Fraction, hi: Fraction, parts: list[dict[str, Any]]) -> Certificate:
+    """A ball certificate of lo <= lambda <= hi, which needs python-flint: for `check_balls.py`."""
+    about = {"subject": subject, "quantity": "lambda", "lo": str(lo), "hi": str(hi)}
+    return _sealed({"claim": about, "proof": {"parts": parts}, "format": BALL_FORMAT, "version": BALL_VERSION, "requires": "python-flint"})
+
+
+def _sealed(content: dict[str, Any]) -> Certificate:
     return content | {"id": "sha256:" + hashlib.sha256(canonical(content).encode()).hexdigest()}
 
 
@@ -47,12 +57,17 @@ def write_certificate(certificate: Certificate, path: str | Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Write a file whole or not at all: to a temporary name in the same folder, then renamed."""
     target = Path(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes it private; a result file follows the user's umask
