@@ -116,7 +116,7 @@ def test_small_certificate_can_be_checked_by_hand(run, problem, tmp_path):
 def test_the_coefficients_of_a_small_certificate_add_up(run, problem):
     """The polynomial that is printed is h(A_1 v) h(A_2 v) - h(v)^2, recomputed here from the printed cone and form at s = t = 1."""
     import verify
-    from verify.report.certificate_text import _composed, _image, _times
+    from verify.certificate.written import _composed, _image, _times
 
     path = problem()
     _, text, _ = run("exponent", path, "--small", "--json", "--certificate", path.with_name("s.json"))

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from samples import resealed
 
@@ -232,3 +233,54 @@ def test_a_box_around_a_threshold_is_undecided() -> None:
     assert found.sign is Sign.UNDECIDED
     assert "zero" in found.reason
     assert verify.Sign.UNDECIDED is found.sign
+
+
+def test_a_measured_kernel_yields_a_theorem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel = np.array([[1.0000001234, 0.49999987], [0.49999987, 2.00000031]])
+    np.save(tmp_path / "kernel.npy", kernel)
+    path, out = tmp_path / "kernel.toml", tmp_path / "box.json"
+    path.write_text('gram_npy = "kernel.npy"\nradius = "1e-6"\n[optimiser]\nkind = "sgd"\nstep_size = "101/100"\n')
+    assert main(["box", str(path), "--certificate", str(out), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["sign"] == "negative"
+    assert shown["proved"] == shown["radius"]
+    subject = json.loads(out.read_text())["claim"]["subject"]
+    assert check(json.loads(out.read_text()))
+    rounded, radius = [[Fraction(x) for x in row] for row in subject["gram"]], Fraction(subject["radius"])
+    for exact, row in zip(rounded, kernel.tolist(), strict=True):
+        assert all(abs(x - Fraction(y)) + Fraction(1, 10**6) <= radius for x, y in zip(exact, row, strict=True))
+    assert Problem.measured(kernel, SGD("101/100")).sign_in_box("1e-6").sign is Sign.NEGATIVE
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('gram = [["1", "1/2"], ["1/2", "2"]]\n', "--radius"),
+        ('gram = [["1", "1/2"], ["1/2", "2"]]\nradius = "0"\n', "radius"),
+        ('gram = [["1", "1/2"], ["1/2", "2"]]\nradius = 0.1\n', "radius"),
+        ('gram_npy = "kernel.npy"\nradius = "1"\nmeasured = true\n', "keep one"),
+    ],
+)
+def test_bad_boxes(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, reason: str) -> None:
+    np.save(tmp_path / "kernel.npy", np.eye(2))
+    path = tmp_path / "box.toml"
+    path.write_text(text + '[optimiser]\nkind = "sgd"\nstep_size = "1"\n')
+    assert main(["box", str(path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert reason in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_recheck_names_the_ranges_and_the_box(tmp_path: Path, capsys: pytest.CaptureFixture[str], pair_set: StabilitySet) -> None:
+    verify.write_certificate(pair_set.certificates[0], tmp_path / "set.json")
+    assert main(["recheck", str(tmp_path / "set.json")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("gram") == 1
+    assert "for every step size in (0, " in shown
+    assert ", infinity)" in shown
+    boxed = sign_in_box(Problem.from_gram(PAIR, SGD("9/10")), Fraction(1, 10))
+    assert boxed.certificate is not None
+    verify.write_certificate(boxed.certificate, tmp_path / "box.json")
+    assert main(["recheck", str(tmp_path / "box.json")]) == 0
+    assert "within 1/10 of this one" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .case import Case
 from .checking import Checked, certify, check
+from .citation import cite
 from .conclusion import Conclusion, Examined, Facts
 from .facts import facts_of
 from .falsification import Counterexample, NotFound, falsify
@@ -35,6 +36,7 @@ __all__ = [
     "Variable",
     "certify",
     "check",
+    "cite",
     "facts_of",
     "falsify",
     "get",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from verify.exact import InputError, Vector
 from verify.minimum import Minimum
-from verify.optimiser import SGD, GradientDescent, Optimiser, is_full_batch
+from verify.optimiser import SGD, GradientDescent, Optimiser, full_descent, is_full_batch
 from verify.problem import Problem
 from verify.result import Enclosure, Exponent, Sign
 
@@ -99,7 +99,7 @@ class Case:
     @cached_property
     def gradient_descent(self) -> Case:
         """Gradient descent at the same step size."""
-        return self if isinstance(self.optimiser, GradientDescent) else self.under(GradientDescent(self.eta))
+        return self if isinstance(self.optimiser, GradientDescent) else self.under(full_descent(self.optimiser))
 
     @property
     def single_draws(self) -> bool:

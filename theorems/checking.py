@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from verify.exact import InputError
 from verify.minimum import Minimum
+from verify.optimiser import Reshuffled
 from verify.predicate import conjunction
 from verify.problem import Problem
 
@@ -124,6 +125,9 @@ def check(
     else:
         _limits(seconds, error_probability)
         case = Case(subject, seconds, seed, error_probability, simulator)
+    if beyond := _beyond(case.problem):
+        reason = f"statements are examined for plain SGD and gradient descent with one output, not for {beyond}"
+        return Checked(chosen, case.problem, "hypothesis fails", reason, ())
     hypotheses = tuple(tested(h, case) for h in chosen.hypotheses)
     notes = _notes(chosen, case)
 
@@ -141,6 +145,15 @@ def check(
     conclusion = tested(chosen.conclusion, case)
     outcomes: dict[bool | None, Outcome] = {True: "holds", False: "refuted", None: "undecided"}
     return found(outcomes[conclusion.fact.value], conclusion.fact.reason, conclusion)
+
+
+def _beyond(problem: Any) -> str:
+    """What an optimiser or a minimum has that the statements of the registry do not speak of, or nothing."""
+    if not isinstance(problem, Problem) or problem.minimum is None or problem.optimiser is None:
+        return ""
+    optimiser = problem.optimiser
+    found = [name for name in ("momentum", "weight_decay") if getattr(optimiser, name)] + (["reshuffled epochs"] if isinstance(optimiser, Reshuffled) else [])
+    return ", ".join(found + (["several outputs"] if problem.minimum.outputs > 1 else [])).replace("_", " ")
 
 
 def _limits(seconds: float, error_probability: float) -> None:

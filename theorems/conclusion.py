@@ -18,6 +18,7 @@ Verdict = Literal[
     "not in the support",
     "converges almost surely from every start",
     "does not converge almost surely from every start",
+    "converges in law to a unique stationary law",
     "no statement",
 ]
 
@@ -40,6 +41,10 @@ class Facts:
     batch: int = 1
     outputs: int = 1
     uniform: bool = True
+    reshuffled: bool = False
+    momentum: bool = False
+    weight_decay: bool = False
+    rest_contracts: Fact = NOT_EXAMINED  # with weight decay: 0 < eta omega < 2 (1 + beta), on the complement of the gradients
     mu_sign: Sign = "undecided"
     lambda_sign: Sign = "undecided"
 

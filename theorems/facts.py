@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from verify.exact import InputError
 from verify.minimum import Minimum
-from verify.optimiser import Optimiser, is_full_batch, matrix_family, probabilities
+from verify.optimiser import Optimiser, Reshuffled, is_full_batch, matrix_family, probabilities, single_steps
 
 from .conclusion import Facts, Sign
 from .statement import Fact
@@ -30,23 +30,30 @@ def facts_of(
         smooth=Fact(True, "a linear model is smooth") if linear else Fact(None, "only the Gram matrix of the model is given"),
         gradients_independent=_independent(minimum, linear),
         steps_nonsingular=_nonsingular(determinants, linear),
-        regular_steps=_regular(determinants),
+        regular_steps=_regular(determinants) if optimiser.plain else Fact(None, "R1 is stated for steps without momentum and weight decay"),
         connected=_connected(minimum),
         linear_model=Fact(True, why) if linear else Fact(None, "only the Gram matrix of the model is given"),
         solvable=_solvable(minimum, linear, assumed),
         batch=batch,
+        outputs=minimum.outputs,
         uniform=len(set(chances)) == 1,
+        reshuffled=isinstance(optimiser, Reshuffled) and not full,
+        momentum=optimiser.momentum > 0,
+        weight_decay=optimiser.weight_decay > 0,
+        rest_contracts=_rest(optimiser),
         mu_sign=mu_sign,
         lambda_sign=lambda_sign,
     )
 
 
 def _determinants(minimum: Minimum, optimiser: Optimiser) -> dict[str, Fraction] | str:
-    """det of the linearised steps by name, or why they were not computed. For batch 1 it is 1 - c_i."""
-    if not is_full_batch(optimiser, minimum.size) and getattr(optimiser, "batch", 0) == 1:
+    """det of the linearised steps of single batches by name, or why they were not computed. For plain batch 1 it is 1 - c_i, with momentum beta^d."""
+    if optimiser.momentum:
+        return {f"det = ({optimiser.momentum})^{minimum.rank}": optimiser.momentum**minimum.rank}
+    if not is_full_batch(optimiser, minimum.size) and getattr(optimiser, "batch", 0) == minimum.outputs == 1 and optimiser.plain:
         return {f"c_{i} = {optimiser.step_size * k}": 1 - optimiser.step_size * k for i, k in enumerate(minimum.diagonal)}
     try:
-        return {f"det A_{s} = {x}": x for s, x in enumerate(matrix_family(minimum, optimiser).determinants)}
+        return {f"det A_{s} = {x}": x for s, x in enumerate(matrix_family(minimum, single_steps(optimiser)).determinants)}
     except InputError as error:
         return str(error)
 
@@ -55,7 +62,7 @@ def _independent(minimum: Minimum, linear: bool) -> Fact:
     scope = "" if linear else "; at the other minima it is assumed"
     if minimum.independent:
         return Fact(True, f"K is positive definite{scope}")
-    return Fact(False, f"K has rank {minimum.rank} < N = {minimum.size}")
+    return Fact(False, f"K has rank {minimum.rank} < N{' q' if minimum.outputs > 1 else ''} = {len(minimum.gram)}")
 
 
 def _nonsingular(determinants: dict[str, Fraction] | str, linear: bool) -> Fact:
@@ -77,9 +84,15 @@ def _regular(determinants: dict[str, Fraction] | str) -> Fact:
 
 
 def _connected(minimum: Minimum) -> Fact:
-    isolated = [i for i, x in enumerate(minimum.diagonal) if x == 0]
-    count = len(minimum.components) + len(isolated)
+    isolated = minimum.size - sum(map(len, minimum.components))
+    count = len(minimum.components) + isolated
     return Fact(True, "the graph of K is connected") if count == 1 else Fact(False, f"the graph of K has {count} components")
+
+
+def _rest(optimiser: Optimiser) -> Fact:
+    """Whether the block [[1 - eta omega + beta, -beta], [1, 0]] of the directions without a gradient has its eigenvalues inside the unit disc (Jury)."""
+    pull, most = optimiser.step_size * optimiser.weight_decay, 2 * (1 + optimiser.momentum)
+    return Fact(0 < pull < most, f"eta omega = {pull}, to be between 0 and {most}")
 
 
 def _solvable(minimum: Minimum, linear: bool, assumed: bool) -> Fact:

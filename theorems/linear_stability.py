@@ -39,6 +39,7 @@ LAMBDA_NONZERO = Condition("lambda(w*) is not zero", lambda case: ~case.is_sign(
 T1_HYPOTHESES = (H1, H2, H3_GD)
 T2_HYPOTHESES = (H1, H2, H3, R1, R2)
 T3_HYPOTHESES = (LINEAR, SOLVABLE)
+STATIONARY_HYPOTHESES = (LINEAR, of_facts("contraction off the gradients", "rest_contracts"))
 
 SETTING = (
     Variable("w*", "M", "a global minimum, L(w*) = 0"),
@@ -59,6 +60,9 @@ def _support(statement: str, exponent: str, facts: Facts, hypotheses: tuple[Cond
     def says(verdict: Verdict, reason: str) -> Conclusion:
         return Conclusion(statement, verdict, reason, examined, evidence, extension)
 
+    if facts.weight_decay:
+        reason = f"with weight decay w* is no common fixed point of the steps (unless w* = 0); {exponent} is the exponent of their linear part"
+        return Conclusion(statement, "no statement", reason, examined, "published proof")
     if facts.optimiser != ("gd" if exponent == "mu" else "sgd"):
         return says("no statement", f"{statement} is about {'gradient descent' if exponent == 'mu' else 'SGD with batches that are not full'}")
     if failing := _failing(examined):
@@ -70,25 +74,34 @@ def _support(statement: str, exponent: str, facts: Facts, hypotheses: tuple[Cond
     return says("in the support" if facts.sign == "negative" else "not in the support", f"{exponent} is {facts.sign}")
 
 
-def _extension(facts: Facts) -> str:
-    cases = ((facts.batch > 1, f"batch {facts.batch}"), (facts.outputs > 1, f"{facts.outputs} outputs"), (not facts.uniform, "non-uniform samples"))
+def _extension(statement: str, setting: str, facts: Facts) -> str:
+    cases = [
+        (facts.batch > 1 and statement == "T2", f"batch {facts.batch}"),
+        (facts.outputs > 1, f"{facts.outputs} outputs"),
+        (not facts.uniform and statement == "T2", "non-uniform samples"),
+        (facts.reshuffled, "reshuffled epochs"),
+        (facts.momentum, "momentum"),
+    ]
     beyond = ", ".join(name for applies, name in cases if applies)
-    return f"T2 is published for batch 1, one output and uniform samples; for {beyond} this is an extension, not a published theorem" if beyond else ""
+    return f"{statement} is published for {setting}; for {beyond} this is an extension, not a published theorem" if beyond else ""
 
 
 def conclude_t1(facts: Facts) -> Conclusion:
     """T1 on a case; no statement for SGD, for a failing hypothesis, and for mu = 0 or undecided."""
-    several = f"T1 is published for one output; for {facts.outputs} outputs this is an extension, not a published theorem" if facts.outputs > 1 else ""
-    return _support("T1", "mu", facts, T1_HYPOTHESES, several)
+    return _support("T1", "mu", facts, T1_HYPOTHESES, _extension("T1", "one output", facts))
 
 
 def conclude_t2(facts: Facts) -> Conclusion:
-    """T2 on a case; no statement for full batches, for a failing hypothesis, and for lambda = 0 or undecided. Batches above 1 are labelled an extension."""
-    return _support("T2", "lambda", facts, T2_HYPOTHESES, _extension(facts))
+    """T2 on a case; no statement for full batches, for a failing hypothesis, with weight decay, and for lambda = 0 or undecided. Batches above 1, vector
+    outputs, non-uniform samples, reshuffled epochs and momentum are labelled an extension."""
+    return _support("T2", "lambda", facts, T2_HYPOTHESES, _extension("T2", "batch 1, one output and uniform samples", facts))
 
 
 def conclude_t3(facts: Facts) -> Conclusion:
-    """T3 on a case: an equivalence, so that exponent zero decides too."""
+    """T3 on a case: an equivalence, so that exponent zero decides too. Its proof covers every batch scheme, epochs, vector outputs and momentum; with weight
+    decay there is another conclusion, in one direction: a negative exponent means a unique stationary law."""
+    if facts.weight_decay:
+        return _stationary(facts)
     examined, exponent = examine(T3_HYPOTHESES, facts), "mu" if facts.optimiser == "gd" else "lambda"
 
     def says(verdict: Verdict, reason: str) -> Conclusion:
@@ -102,9 +115,29 @@ def conclude_t3(facts: Facts) -> Conclusion:
         return says("converges almost surely from every start", f"{exponent} is negative")
     if facts.sign == "zero":
         return says("does not converge almost surely from every start", f"{exponent} is zero; from some starts it may converge")
-    every = facts.optimiser == "sgd" and facts.batch == 1 and facts.outputs == 1 and facts.connected.value is True and facts.steps_nonsingular.value is True
+    single = facts.optimiser == "sgd" and facts.batch == facts.outputs == 1 and not (facts.momentum or facts.reshuffled)
+    every = single and facts.connected.value is True and facts.steps_nonsingular.value is True
     detail = "; the residual grows at rate lambda from every start outside the solutions" if every else ""
     return says("does not converge almost surely from every start", f"{exponent} is positive{detail}")
+
+
+def _stationary(facts: Facts) -> Conclusion:
+    """A linear model with weight decay: w <- M w + b with independent (M, b). If the exponent of M is negative, two runs with the same draws approach each
+    other geometrically and M_1 .. M_(n-1) b_n sums to the unique stationary law. The labels play no part."""
+    examined, exponent = examine(STATIONARY_HYPOTHESES, facts), "mu" if facts.optimiser == "gd" else "lambda"
+
+    def says(verdict: Verdict, reason: str) -> Conclusion:
+        return Conclusion("T3", verdict, reason, examined, "proved here")
+
+    if failing := _failing(examined):
+        return says("no statement", failing)
+    if facts.sign != "negative":
+        sign = "is not proved" if facts.sign == "undecided" else f"is {facts.sign}"
+        return says("no statement", f"with weight decay only a negative exponent says something, and the sign of {exponent} {sign}")
+    if facts.optimiser == "gd":
+        return says("converges in law to a unique stationary law", "mu is negative; the law is a point, the one where L + (omega/2)|w|^2 is stationary")
+    tail = "bounded if every step contracts, else with a tail r^-s, L(s) = 0, where the theorem of Kesten and Goldie applies"
+    return says("converges in law to a unique stationary law", f"lambda is negative; the law is no point, unless one point is fixed by all steps; {tail}")
 
 
 def _support_seen(case: Case, quantity: str) -> Fact:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Minimum:
-    """An interpolating minimum with exact Gram matrix K (N x N, symmetric positive semidefinite, not zero).
+    """An interpolating minimum with exact Gram matrix K (Nq x Nq, symmetric positive semidefinite, not zero), q = `outputs`: sample i owns rows iq..iq+q-1.
 
     Build it with `Minimum.from_gram` or `Minimum.from_features`, which check all of that.
     """
@@ -28,9 +28,10 @@ class Minimum:
     gram: Matrix
     features: Matrix | None = None
     labels: Vector | None = None
+    outputs: int = 1
 
     @classmethod
-    def from_gram(cls, gram: Any) -> Minimum:
+    def from_gram(cls, gram: Any, outputs: int = 1) -> Minimum:
         """K itself. Raises `InputError` with the offending entry, or a direction v with v^T K v < 0."""
         rows = rational_matrix(gram, "gram")
         if len(rows) != len(rows[0]):
@@ -41,16 +42,21 @@ class Minimum:
                     raise InputError(f"gram is not symmetric: gram[{i}][{j}] = {row[j]} but gram[{j}][{i}] = {rows[j][i]}; make them equal")
         if not any(map(any, rows)):
             raise InputError("gram is zero: no sample has a gradient, so there is nothing to converge; give a nonzero Gram matrix")
+        check_outputs(outputs, len(rows), "gram")
         direction = _negative_direction(rows)
         if direction is not None:
             v = "[" + ", ".join(map(str, direction)) + "]"
             raise InputError(f"gram is not positive semidefinite: v^T gram v < 0 for v = {v}; a Gram matrix of gradients cannot be indefinite")
-        return cls(rows)
+        return cls(rows, outputs=outputs)
 
     @classmethod
-    def from_features(cls, features: Any, labels: Any = None) -> Minimum:
-        """A linear model F(w, y_i) = <x_i, w> with rows x_i: K = X X^T, exact and global. Labels, if given, decide solvability."""
+    def from_features(cls, features: Any, labels: Any = None, outputs: int = 1) -> Minimum:
+        """A linear model F(w, y_i) = <x_i, w> with rows x_i: K = X X^T, exact and global. Labels, if given, decide solvability.
+
+        With q `outputs` sample i owns the rows iq..iq+q-1 (and as many labels).
+        """
         rows = rational_matrix(features, "features")
+        check_outputs(outputs, len(rows), "features")
         if not any(map(any, rows)):
             raise InputError("features are all zero, so K = 0: no sample has a gradient; give at least one nonzero row")
         exact_labels = None
@@ -61,12 +67,16 @@ class Minimum:
         integers, scale = _scaled(rows)
         products = [[sum(map(int.__mul__, u, v)) for v in integers[: i + 1]] for i, u in enumerate(integers)]
         gram = tuple(tuple(Fraction(products[max(i, j)][min(i, j)], scale**2) for j in range(len(rows))) for i in range(len(rows)))
-        return cls(gram, rows, exact_labels)
+        return cls(gram, rows, exact_labels, outputs)
 
     @property
     def size(self) -> int:
         """N, the number of samples."""
-        return len(self.gram)
+        return len(self.gram) // self.outputs
+
+    def rows(self, samples: Sequence[int]) -> list[int]:
+        """The rows of K that the samples own."""
+        return [i * self.outputs + a for i in samples for a in range(self.outputs)]
 
     @cached_property
     def rank(self) -> int:
@@ -76,7 +86,7 @@ class Minimum:
     @property
     def independent(self) -> bool:
         """H2 at this minimum: the gradients are linearly independent, that is K is positive definite."""
-        return self.rank == self.size
+        return self.rank == len(self.gram)
 
     @property
     def solvable(self) -> bool | None:
@@ -87,13 +97,14 @@ class Minimum:
 
     @cached_property
     def components(self) -> tuple[tuple[int, ...], ...]:
-        """Connected components of the graph on {i : K_ii > 0} with an edge where K_ij != 0 (R2 asks for one, E1 splits by them)."""
-        left, found = [i for i in range(self.size) if self.gram[i][i]], []
+        """Connected components of the graph of the samples with a gradient, an edge where K_ij (a block for q outputs) is not zero (R2 asks for one component,
+        E1 splits by them)."""
+        q, left, found = self.outputs, [i for i in range(self.size) if any(self.gram[a][a] for a in self.rows([i]))], []
         while left:
             component, front = {left[0]}, [left[0]]
             while front:
-                row = self.gram[front.pop()]
-                new = [j for j in left if row[j] and j not in component]
+                own = [self.gram[a] for a in self.rows([front.pop()])]
+                new = [j for j in left if j not in component and any(any(row[j * q : (j + 1) * q]) for row in own)]
                 component.update(new)
                 front += new
             found.append(tuple(sorted(component)))
@@ -102,12 +113,13 @@ class Minimum:
 
     @property
     def diagonal(self) -> Vector:
-        """K_ii = |g_i|^2."""
-        return tuple(self.gram[i][i] for i in range(self.size))
+        """K_ii = |g_i|^2, one for each row of K."""
+        return tuple(row[i] for i, row in enumerate(self.gram))
 
     def block(self, samples: Sequence[int]) -> Matrix:
-        """K restricted to the samples."""
-        return tuple(tuple(self.gram[i][j] for j in samples) for i in samples)
+        """K restricted to the rows of the samples."""
+        rows = self.rows(samples)
+        return tuple(tuple(self.gram[i][j] for j in rows) for i in rows)
 
     def gram_floats(self) -> np.ndarray:
         """K in double precision, for estimates and searches."""
@@ -120,41 +132,50 @@ class Minimum:
 
 @dataclass(frozen=True)
 class MeasuredMinimum:
-    """A floating-point K, symmetrised. Only estimates follow from it, until `rationalised` says which exact K is meant."""
+    """A floating-point K, symmetrised. Only estimates follow from it, until `rationalised` says which exact K is meant.
+
+    `measured.MeasuredFeatures` is one whose K is given by features. Up to N of 20,000; see `measured` for what that takes.
+    """
 
     gram: np.ndarray
     asymmetry: float
+    outputs: int = 1
 
     @classmethod
-    def from_gram(cls, gram: Any) -> MeasuredMinimum:
-        """Raises `InputError` unless K is a finite square array with nonnegative diagonal, symmetric up to 1e-6 of its largest entry."""
+    def from_gram(cls, gram: Any, outputs: int = 1) -> MeasuredMinimum:
+        """Raises `InputError` unless K is a finite square array with nonnegative diagonal, symmetric and positive semidefinite up to 1e-6 of its largest entry.
+
+        (Beyond N = 2048 a negative eigenvalue is looked for among 40 Ritz values.)
+        """
         import numpy as np
 
-        k = np.asarray(gram, dtype=float)
-        if k.ndim != 2 or k.shape[0] != k.shape[1] or not k.size:
+        from .measured import DENSE, extreme_eigenvalues, reals, symmetrised
+
+        k = reals(gram, "gram")
+        if k.shape[0] != k.shape[1]:
             raise InputError(f"gram has shape {k.shape}; a Gram matrix is square and not empty")
-        if not np.isfinite(k).all():
-            i, j = map(int, np.argwhere(~np.isfinite(k))[0])
-            raise InputError(f"gram[{i}][{j}] = {k[i, j]} is not finite; give finite numbers")
-        asymmetry = float(np.abs(k - k.T).max())
-        if asymmetry > 1e-6 * np.abs(k).max():
-            i, j = map(int, np.unravel_index(np.abs(k - k.T).argmax(), k.shape))
-            raise InputError(f"gram is not symmetric: gram[{i}][{j}] = {k[i, j]} but gram[{j}][{i}] = {k[j, i]}; more than round-off, so make them equal")
+        symmetric, asymmetry = symmetrised(k)
         if not k.any():
             raise InputError("gram is zero: no sample has a gradient; give a nonzero Gram matrix")
-        symmetric = (k + k.T) / 2
         if (np.diag(symmetric) < 0).any():
             i = int(np.argmin(np.diag(symmetric)))
             raise InputError(f"gram[{i}][{i}] = {symmetric[i, i]} is negative; the diagonal of a Gram matrix is not")
-        smallest, largest = np.linalg.eigvalsh(symmetric)[[0, -1]]
+        dense = len(k) <= DENSE
+        smallest, largest = np.linalg.eigvalsh(symmetric)[[0, -1]] if dense else extreme_eigenvalues(lambda v: symmetric @ v, len(k))[:2]
         if smallest < -1e-6 * largest:
             raise InputError(f"gram has the eigenvalue {smallest:.6g} (the largest is {largest:.6g}); a Gram matrix is positive semidefinite")
-        return cls(symmetric, asymmetry)
+        check_outputs(outputs, len(k), "gram")
+        return cls(symmetric, asymmetry, outputs)
 
     @property
     def size(self) -> int:
         """N, the number of samples."""
-        return len(self.gram)
+        return len(self.gram) // self.outputs
+
+    @property
+    def diagonal(self) -> list[float]:
+        """K_ii = |g_i|^2, one for each row of K."""
+        return [float(row[i]) for i, row in enumerate(self.gram)]
 
     def rationalised(self, spacing: Any = "1e-9") -> tuple[Minimum, Fraction]:
         """The nearest K with entries in `spacing` Z, and the largest change of an entry (from the symmetrised K). Raises if it is not positive semidefinite."""
@@ -162,12 +183,20 @@ class MeasuredMinimum:
         rounded = tuple(tuple(round(Fraction(float(x)) / step) * step for x in row) for row in self.gram)
         change = max(abs(Fraction(float(x)) - y) for row, new in zip(self.gram, rounded, strict=True) for x, y in zip(row, new, strict=True))
         try:
-            return Minimum.from_gram(rounded), change
+            return Minimum.from_gram(rounded, self.outputs), change
         except InputError as error:
             advice = "rounding made a (nearly) singular K indefinite: give exact features, or add a small multiple of the identity"
             if not any(map(any, rounded)):
                 advice = "the grid is coarser than every entry: choose a finer one"
             raise InputError(f"rationalise = {step}: {error}; {advice}") from None
+
+
+def check_outputs(outputs: Any, rows: int, name: str) -> None:
+    """Raises `InputError` unless every sample can own as many of the rows as it has outputs."""
+    if isinstance(outputs, bool) or not isinstance(outputs, int) or not 1 <= outputs <= 1000:
+        raise InputError(f"outputs = {outputs!r} is not an integer from 1 to 1000; write for example 2")
+    if rows % outputs:
+        raise InputError(f"outputs = {outputs} does not divide the {rows} rows of {name}; every sample owns as many rows as it has outputs")
 
 
 def _scaled(rows: Matrix) -> tuple[list[list[int]], int]:

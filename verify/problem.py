@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from .exact import InputError, positive
 from .family import MatrixFamily
 from .minimum import MeasuredMinimum, Minimum
-from .optimiser import GradientDescent, Optimiser, checked_for, with_step_size
+from .optimiser import SGD, Optimiser, Reshuffled, checked_for, with_step_size
 from .result import Attempt, Enclosure, Exponent, Sign, as_float
 
 if TYPE_CHECKING:
+    from .exponent.upper_bound import UpperBound
     from .report.analysis import Analysis
+    from .threshold.box import BoxSign
     from .threshold.search import Threshold
+    from .threshold.stability_set import StabilitySet
 
 Progress = Callable[[str], None]
 
@@ -43,25 +46,30 @@ class Exponents:
 
 @dataclass(frozen=True)
 class Problem:
-    """A stability question. Build it with `from_features`, `from_gram`, `from_matrices`, `measured`, or `verify.load_problem`."""
+    """A stability question. Build it with `from_features`, `from_gram`, `from_matrices`, `measured`, `measured_features`, or `verify.load_problem`."""
 
     minimum: Minimum | MeasuredMinimum | None
     optimiser: Optimiser | None
     matrices: tuple[Any, Any] | None = None
     name: str = "problem"
     notes: tuple[str, ...] = field(default=(), compare=False)
+    radius: Fraction | None = None  # of the box around K, entry by entry, that `sign_in_box` is about
+
+    def __post_init__(self) -> None:
+        if self.minimum is not None and self.optimiser is not None:
+            object.__setattr__(self, "optimiser", checked_for(self.optimiser, self.minimum))
 
     @classmethod
-    def from_features(cls, features: Any, optimiser: Optimiser, labels: Any = None, *, name: str = "problem", notes: tuple[str, ...] = ()) -> Problem:
-        """A linear model F(w, y_i) = <x_i, w> with rows x_i, exact."""
-        minimum = Minimum.from_features(features, labels)
-        return cls(minimum, checked_for(optimiser, minimum.size), name=name, notes=notes)
+    def from_features(
+        cls, features: Any, optimiser: Optimiser, labels: Any = None, *, outputs: int = 1, name: str = "problem", notes: tuple[str, ...] = ()
+    ) -> Problem:
+        """A linear model F(w, y_i) = <x_i, w> with rows x_i, exact. With q `outputs` sample i owns the rows iq..iq+q-1."""
+        return cls(Minimum.from_features(features, labels, outputs), optimiser, name=name, notes=notes)
 
     @classmethod
-    def from_gram(cls, gram: Any, optimiser: Optimiser, *, name: str = "problem", notes: tuple[str, ...] = ()) -> Problem:
-        """Any model whose exact Gram matrix at the minimum is known."""
-        minimum = Minimum.from_gram(gram)
-        return cls(minimum, checked_for(optimiser, minimum.size), name=name, notes=notes)
+    def from_gram(cls, gram: Any, optimiser: Optimiser, *, outputs: int = 1, name: str = "problem", notes: tuple[str, ...] = ()) -> Problem:
+        """Any model whose exact Gram matrix at the minimum is known: N x N, or Nq x Nq for q `outputs`, sample i owning the rows iq..iq+q-1."""
+        return cls(Minimum.from_gram(gram, outputs), optimiser, name=name, notes=notes)
 
     @classmethod
     def from_matrices(cls, matrices: Sequence[Any], weights: Sequence[Any] | None = None, *, name: str = "problem") -> Problem:
@@ -73,10 +81,16 @@ class Problem:
         return cls(None, None, (matrices, given), name)
 
     @classmethod
-    def measured(cls, gram: Any, optimiser: Optimiser, *, name: str = "problem") -> Problem:
+    def measured(cls, gram: Any, optimiser: Optimiser, *, outputs: int = 1, name: str = "problem") -> Problem:
         """A floating-point Gram matrix, say from a network: estimates only."""
-        minimum = MeasuredMinimum.from_gram(gram)
-        return cls(minimum, checked_for(optimiser, minimum.size), name=name)
+        return cls(MeasuredMinimum.from_gram(gram, outputs), optimiser, name=name)
+
+    @classmethod
+    def measured_features(cls, features: Any, optimiser: Optimiser, *, outputs: int = 1, name: str = "problem") -> Problem:
+        """Floating-point gradients as the rows of X (N x D), K = X X^T: estimates only. K is not formed where D < N; a simulated step then costs O(D)."""
+        from .measured import MeasuredFeatures
+
+        return cls(MeasuredFeatures(features, outputs), optimiser, name=name)
 
     @cached_property
     def family(self) -> MatrixFamily:
@@ -127,13 +141,19 @@ class Problem:
         minimum, optimiser = self.exact
         about: dict[str, Any] = {"optimiser": optimiser.kind, "step_size": str(optimiser.step_size)}
         about |= {"features": spelled(minimum.features)} if minimum.features is not None else {"gram": spelled(minimum.gram)}
-        if not isinstance(optimiser, GradientDescent):
+        if isinstance(optimiser, Reshuffled):
+            about |= {"batch": optimiser.batch}
+        if isinstance(optimiser, SGD):
             about |= {"batch": optimiser.batch, "replacement": optimiser.replacement}
             about |= {} if optimiser.weights is None else {"weights": [str(w) for w in optimiser.weights]}
-        return about
+        about |= {key: str(value) for key in ("momentum", "weight_decay") if (value := getattr(optimiser, key))}
+        return about | ({"outputs": minimum.outputs} if minimum.outputs > 1 else {})
 
     def mu(self, width: Any = None) -> Exponent | None:
-        """mu = max log |1 - eta kappa_j / N| of gradient descent: exact sign and an enclosure (default width 1e-12); None for bare matrices."""
+        """mu = max log |1 - eta kappa_j / N| of gradient descent: exact sign and an enclosure (default width 1e-12); None for bare matrices.
+
+        With momentum beta and weight decay omega it is the log of the largest modulus of a root of t^2 - (1 + beta - eta (omega + kappa_j / N)) t + beta.
+        """
         from .exponent.engine import certified
         from .exponent.estimate import estimated_mu
         from .exponent.gradient_descent import gd_finding
@@ -143,7 +163,7 @@ class Problem:
             return None
         if isinstance(self.minimum, MeasuredMinimum):
             return estimated_mu(self.minimum, self.optimiser)
-        finding = gd_finding(self.minimum, self.optimiser.step_size, _width(width))
+        finding = gd_finding(self.minimum, self.optimiser, _width(width))
         result = _checked(lambda: certified(self.subject, "mu", finding, "eigenvalues of K", []))
         if result.certificate is None:  # the enclosure is beyond the checker, the sign may not be
             one: dict[str, Any] = {"kind": "gd", "radius": "1"}
@@ -161,13 +181,18 @@ class Problem:
         confidence: float = 0.99,
         estimate: bool = True,
         without: Iterable[str] = (),
+        digits: int | None = None,
         progress: Progress | None = None,
+        sampling: Mapping[str, Any] | None = None,
     ) -> Exponent:
-        """lambda, the top Lyapunov exponent of the optimiser, in nats per step.
+        """lambda, the top Lyapunov exponent of the optimiser, in nats per step (for reshuffled epochs: per step too, not per epoch).
 
         `width` None asks for the sign; otherwise for a proved enclosure of at most that width. Where neither can be proved the answer is a Monte Carlo
         `Estimate` (unless `estimate` is False), with the reasons of every method in `tried`. `without` names methods (`METHODS` of the engine, such as
-        "determinant (E4)") that are left out: a second proof by other means.
+        "determinant (E4)") that are left out: a second proof by other means. `digits` asks for an enclosure of width 10^-digits; where only ball
+        arithmetic reaches it (dominated families, components of rank at most 2) the result also has a `ball_certificate`, whose checker needs python-flint.
+        `sampling` are options of the Monte Carlo estimate (`precision`, and the fields of `exponent.sampling.Sampling`: `steps`, `threads`, `resume`, ...);
+        its default is all cores for 5 seconds.
         """
         from .exponent.engine import METHODS, answered
         from .exponent.estimate import estimated
@@ -184,6 +209,11 @@ class Problem:
             family = self.family if self.matrices is not None else None
             deadline = time.monotonic() + time_limit
             question = Question(self.minimum, self.optimiser, family, width=wanted, deadline=deadline, seed=seed, progress=progress, without=left_out)
+            if digits is not None:
+                from .exponent.dominated.answer import with_digits
+
+                ask = functools.partial(self.lyapunov, time_limit=time_limit, seed=seed, confidence=confidence, progress=progress)
+                return with_digits(question, self.subject, digits, ask)
             result, reason, tried = answered(self.subject, "lambda", question)
         if result is not None and (result.sign is not Sign.UNDECIDED or not estimate or (wanted and result.width is not None and result.width <= wanted)):
             return result
@@ -191,17 +221,24 @@ class Problem:
             return Enclosure("none", reason, None, None, tried=tuple(tried))
         family = self.family if self.matrices is not None else None
         half_width = as_float(wanted) / 2 if wanted else None
-        limit = min(5.0, time_limit)
+        options: dict[str, Any] = {"half_width": half_width, "time_limit": min(5.0, time_limit), "confidence": confidence, "seed": seed, "progress": progress}
+        options |= {"moments": True} | dict(sampling or {})
         try:
-            return estimated(
-                self.minimum, self.optimiser, family, reason=reason, tried=tried, half_width=half_width, time_limit=limit, confidence=confidence, seed=seed
-            )
+            return estimated(self.minimum, self.optimiser, family, reason=reason, tried=tried, **options)
         except (InputError, OverflowError) as error:  # the numbers are legal but do not fit into floating point
+            if {"precision", "resume"} & set(sampling or ()):
+                raise
             return result or Enclosure("none", f"{reason}; no estimate: {error}", None, None, tried=tuple(tried))
 
     def exponent(self, width: Any = None, **options: Any) -> Exponents:
         """Both exponents; options as for `lyapunov`."""
         return Exponents(self.mu(width), self.lyapunov(width, **options))
+
+    def upper_bound(self, **options: Any) -> UpperBound:
+        """An upper confidence bound for lambda of plain SGD from a finite-sample inequality: statistical. Options as for `exponent.upper_bound`."""
+        from .exponent.upper_bound import upper_bound
+
+        return upper_bound(self.minimum, self.optimiser, **options)
 
     def mean_square(self) -> Exponent:
         """ms = (1/2) log rho(E[A (x) A]) >= lambda (E11): a proved enclosure about 1e-6 wide where the dimension is at most 12, else undecided."""
@@ -212,7 +249,8 @@ class Problem:
         family = self.family if self.matrices is not None else None
         if isinstance(self.minimum, MeasuredMinimum):
             return Enclosure("mean square (E11)", "K is measured, not exact: no proof is possible", None, None)
-        finding = mean_square_finding(Question(self.minimum, self.optimiser, family))
+        question = Question(self.minimum, self.optimiser, family)
+        finding = mean_square_finding(question).per_step(question.period)
         return _checked(lambda: certified(self.subject, "ms", finding, "mean square (E11)", [])) or Enclosure("mean square (E11)", finding.reason, None, None)
 
     def threshold(self, width: Any = "1e-9", **options: Any) -> Threshold:
@@ -220,6 +258,27 @@ class Problem:
         from .threshold.search import threshold
 
         return threshold(self, positive(width, "width"), **options)
+
+    def stability_set(self, width: Any = "1e-3", **options: Any) -> StabilitySet:
+        """The set {eta > 0 : lambda(eta) < 0} as certified ranges of step sizes with undecided gaps of at most `width`, as far as `time_limit` (s) allows."""
+        from .threshold.stability_set import stability_set
+
+        return stability_set(self, positive(width, "width"), **options)
+
+    def sign_in_box(self, radius: Any = None, **options: Any) -> BoxSign:
+        """One sign of lambda for every positive definite K within +-radius (default: the problem's own), entry by entry: a theorem from a measured kernel (S6).
+
+        A measured K is rounded to a grid of a thousandth of the radius, and the box around the rounded K is made so much larger.
+        """
+        from .threshold.box import sign_in_box
+
+        size = self.radius if radius is None else positive(radius, "radius")
+        if size is None:
+            raise InputError("radius is not given; write for example sign_in_box(\"1e-6\")")
+        if not isinstance(self.minimum, MeasuredMinimum):
+            return sign_in_box(self, size, **options)
+        rounded, change = self.minimum.rationalised(finer_grid(size))
+        return sign_in_box(replace(self, minimum=rounded), size + change, **options)
 
     def verdicts(self, **options: Any) -> Analysis:
         """What the exponents mean by the theorems T1, T2, T3, with every hypothesis and whether it holds; options as for `lyapunov`."""
@@ -231,6 +290,14 @@ class Problem:
 def spelled(rows: Any) -> list[list[str]]:
     """Exact strings of a matrix."""
     return [[str(x) for x in row] for row in rows]
+
+
+def finer_grid(radius: Fraction) -> Fraction:
+    """A power of ten of at most a thousandth of the radius."""
+    spacing = Fraction(1, 1000)
+    while spacing > radius / 1000:
+        spacing /= 10
+    return spacing
 
 
 def rationalisation_note(measured: MeasuredMinimum, change: Fraction, spacing: Any) -> str:

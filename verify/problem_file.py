@@ -5,29 +5,36 @@ One source, each with its own keys (`KEYS`), and an optimiser:
     features = [["1", "0"], ["1/2", "1"]]     rows x_i of a linear model; optional labels
     features_csv = "data.csv"                 optional rows, columns, intercept, header, and labels or labels_column
     gram = [["1", "1/2"], ["1/2", "2"]]       the Gram matrix K itself
-    gram_npy = "kernel.npy"                   a measured K (or gram_csv); needs rationalise = "1e-9", the grid to which it is rounded
+    gram_npy = "kernel.npy"                   a measured K (or gram_csv); needs rationalise = "1e-9", the grid to which it is rounded,
+                                              or measured = true: taken as it is, estimates only, up to N = 20,000,
+                                              or radius = "1e-6": `box` proves the sign for every K within it
+    features_npy = "gradients.npy"            measured gradients, the rows of X (N x D): estimates only, K = X X^T is not formed where D < N
     matrices = [...]                          any square matrices; optional weights; no optimiser
 
-    [optimiser]                               kind "gd": step_size; kind "sgd": step_size, batch (1), replacement (true), weights (uniform)
+    [optimiser]                               kind "gd": step_size; kind "sgd": step_size, batch (1), replacement (true), weights (uniform; or "kaczmarz");
+                                              kind "reshuffled": step_size, batch (1); each also momentum (0) and weight_decay (0)
 
-`weights` may also stand at the top. Paths in a file are relative to it. `example:NAME` means a problem file that the package carries.
+`weights` may also stand at the top, beside every source with an optimiser also `outputs` (1): with outputs = q sample i owns the rows iq .. iq + q - 1.
+Paths in a file are relative to it. `example:NAME` means a problem file that the package carries.
 """
 
 from __future__ import annotations
 
 import difflib
-import io
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from .exact import InputError, Matrix, Vector, float_message, positive
-from .optimiser import SGD, GradientDescent, Optimiser
-from .problem import Problem
+from .exact import InputError, Matrix, Vector, float_message, positive, rational
+from .minimum import MeasuredMinimum
+from .optimiser import SGD, GradientDescent, Optimiser, Reshuffled
+from .problem import Problem, finer_grid
 from .result import as_float
 from .table import Table
 
@@ -35,19 +42,22 @@ EXAMPLE = "example:"
 DEFAULT_EXAMPLE = "example:iris-pair"
 MAX_BYTES = 64 << 20
 MAX_SAMPLES = 2000
+MAX_MEASURED = 400_000_000  # numbers in a measured array: K of 20,000 samples, 3.2 GB in float64
 
 # The keys that may stand beside each source. To add a source: name its keys here and its builder in `_BUILDERS`.
 KEYS: dict[str, tuple[str, ...]] = {
-    "features": ("labels", "weights", "optimiser"),
-    "features_csv": ("rows", "columns", "intercept", "header", "labels", "labels_column", "weights", "optimiser"),
-    "gram": ("weights", "optimiser"),
-    "gram_npy": ("rationalise", "weights", "optimiser"),
-    "gram_csv": ("rationalise", "header", "weights", "optimiser"),
+    "features": ("labels", "outputs", "weights", "optimiser"),
+    "features_csv": ("rows", "columns", "intercept", "header", "labels", "labels_column", "outputs", "weights", "optimiser"),
+    "gram": ("radius", "outputs", "weights", "optimiser"),
+    "features_npy": ("outputs", "weights", "optimiser"),
+    "gram_npy": ("rationalise", "radius", "measured", "outputs", "weights", "optimiser"),
+    "gram_csv": ("rationalise", "radius", "measured", "header", "outputs", "weights", "optimiser"),
     "matrices": ("weights",),
 }
 OPTIMISER_KEYS: dict[str, tuple[str, ...]] = {
-    "gd": ("kind", "step_size"),
-    "sgd": ("kind", "step_size", "batch", "replacement", "weights"),
+    "gd": ("kind", "step_size", "momentum", "weight_decay"),
+    "sgd": ("kind", "step_size", "batch", "replacement", "weights", "momentum", "weight_decay"),
+    "reshuffled": ("kind", "step_size", "batch", "momentum", "weight_decay"),
 }
 
 
@@ -196,19 +206,21 @@ def _optimiser(tree: dict[str, Any]) -> Optimiser:
             raise InputError(f"optimiser.{key} is missing; write for example {key} = {example}")
     kind = table["kind"]
     if not isinstance(kind, str) or kind not in OPTIMISER_KEYS:
-        raise InputError(f"optimiser.kind = {kind!r} is not known; write \"sgd\" or \"gd\"")
+        raise InputError(f"optimiser.kind = {kind!r} is not known; write \"sgd\", \"gd\" or \"reshuffled\"")
     refuse_unknown(table, list(OPTIMISER_KEYS[kind]), f"of a {kind} optimiser", "optimiser.")
     step_size = positive(table["step_size"], "optimiser.step_size")
-    if kind == "gd":
+    more = {key: rational(table[key], f"optimiser.{key}") for key in ("momentum", "weight_decay") if key in table}
+    if kind != "sgd":
         if "weights" in tree:
-            raise InputError("weights are given, but gradient descent uses every sample equally; leave them out or use kind = \"sgd\"")
-        return GradientDescent(step_size)
+            who = "gradient descent uses every sample equally" if kind == "gd" else "a reshuffled epoch visits every sample once"
+            raise InputError(f"weights are given, but {who}; leave them out or use kind = \"sgd\"")
+        return GradientDescent(step_size, **more) if kind == "gd" else Reshuffled(step_size, table.get("batch", 1), **more)
     if "weights" in tree and "weights" in table:
         raise InputError("weights and optimiser.weights are both given; keep one")
     weights = table.get("weights", tree.get("weights"))
-    if weights is not None and (not isinstance(weights, list) or not weights):
-        raise InputError(f"weights = {weights!r} is not a nonempty list of positive numbers; write one weight for each sample")
-    return SGD(step_size, table.get("batch", 1), table.get("replacement", True), weights)
+    if weights is not None and weights != "kaczmarz" and (not isinstance(weights, list) or not weights):
+        raise InputError(f"weights = {weights!r} is not a nonempty list of positive numbers; write one weight for each sample, or \"kaczmarz\"")
+    return SGD(step_size, table.get("batch", 1), table.get("replacement", True), weights, more.get("momentum", 0), more.get("weight_decay", 0))
 
 
 def _bounded(count: int) -> None:
@@ -225,13 +237,13 @@ def _labels(tree: dict[str, Any]) -> Any:
 def _from_features(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
     if isinstance(tree["features"], list):
         _bounded(len(tree["features"]))
-    return Problem.from_features(tree["features"], _optimiser(tree), _labels(tree), name=name)
+    return Problem.from_features(tree["features"], _optimiser(tree), _labels(tree), outputs=tree.get("outputs", 1), name=name)
 
 
 def _from_gram(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
     if isinstance(tree["gram"], list):
         _bounded(len(tree["gram"]))
-    return Problem.from_gram(tree["gram"], _optimiser(tree), name=name)
+    return replace(Problem.from_gram(tree["gram"], _optimiser(tree), outputs=tree.get("outputs", 1), name=name), radius=_radius(tree))
 
 
 def _from_matrices(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
@@ -255,7 +267,7 @@ def _from_features_csv(tree: dict[str, Any], folder: Traversable, name: str) -> 
         one = positive(1, "intercept")
         features, notes = tuple((*row, one) for row in features), ("a column of ones (the intercept) was appended to the features",)
     labels = _labels(tree) if label is None else [row[0] for row in table.numbers(rows, [label])]
-    return Problem.from_features(features, optimiser, labels, name=name, notes=notes)
+    return Problem.from_features(features, optimiser, labels, outputs=tree.get("outputs", 1), name=name, notes=notes)
 
 
 def _table(tree: dict[str, Any], folder: Traversable, key: str) -> Table:
@@ -317,34 +329,60 @@ def _from_gram_csv(tree: dict[str, Any], folder: Traversable, name: str) -> Prob
 
 
 def _from_gram_npy(tree: dict[str, Any], folder: Traversable, name: str) -> Problem:
-    def rows() -> Any:
-        import numpy as np
+    return _measured(tree, name, "gram_npy", lambda: _npy(tree, folder, "gram_npy"))
 
-        content = _referenced(tree, folder, "gram_npy")
-        try:
-            array = np.load(io.BytesIO(content), allow_pickle=False)
-        except (ValueError, OSError, EOFError, MemoryError) as error:
-            raise InputError(f"gram_npy = {tree['gram_npy']!r} is not a .npy array of numbers: {' '.join(str(error).split())}") from None
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-            raise InputError(f"gram_npy = {tree['gram_npy']!r} holds no array of real numbers; save K with numpy.save as float64")
-        return array
 
-    return _measured(tree, name, "gram_npy", rows)
+def _npy(tree: dict[str, Any], folder: Traversable, key: str) -> Any:
+    """A large array; it is read once its size is known to be bearable."""
+    import numpy as np
+
+    if not isinstance(tree[key], str) or not tree[key]:
+        raise InputError(f"{key} = {tree[key]!r} is not a path; write the name of a file in quotes")
+    where = f"{key} = {tree[key]!r}"
+    try:
+        mapped = np.load(str(folder.joinpath(tree[key])), mmap_mode="r", allow_pickle=False)
+        if not isinstance(mapped, np.ndarray) or mapped.dtype.kind not in "fiu":
+            raise InputError(f"{where} holds no array of real numbers; save K (or X) with numpy.save as float64 or float32")
+        if mapped.size > MAX_MEASURED:
+            raise InputError(f"{where} has {mapped.size} numbers, more than the {MAX_MEASURED} that are read; choose fewer samples")
+        return np.array(mapped)
+    except FileNotFoundError:
+        raise InputError(f"{where} does not exist; paths in a problem file are relative to it") from None
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise InputError(f"{where} is not a .npy array of numbers: {' '.join(str(error).split())}") from None
+
+
+def _from_features_npy(tree: dict[str, Any], folder: Traversable, name: str) -> Problem:
+    return Problem.measured_features(_npy(tree, folder, "features_npy"), _optimiser(tree), outputs=tree.get("outputs", 1), name=name)
 
 
 def _measured(tree: dict[str, Any], name: str, key: str, rows: Callable[[], Any]) -> Problem:
-    if "rationalise" not in tree:
-        raise InputError(f"{key} holds a measured K, so rationalise is needed; write rationalise = \"1e-9\", the grid to which its entries are rounded")
-    spacing = positive(tree["rationalise"], "rationalise")
+    if _truth(tree, "measured"):
+        if "rationalise" in tree or "radius" in tree:
+            raise InputError("measured = true takes K as it is, rationalise rounds it and radius needs a rounded one; keep one of them")
+        return Problem.measured(rows(), _optimiser(tree), outputs=tree.get("outputs", 1), name=name)
+    radius = _radius(tree)
+    if "rationalise" not in tree and radius is None:
+        raise InputError(f"{key} holds a measured K, so rationalise is needed; write rationalise = \"1e-9\", the grid to which its entries are rounded, "
+                         "or radius = \"1e-6\" to prove the sign for every K within it, or measured = true for estimates only")  # fmt: skip
+    spacing = positive(tree["rationalise"], "rationalise") if "rationalise" in tree or radius is None else finer_grid(radius)
     optimiser, gram = _optimiser(tree), rows()
     _bounded(len(gram) if getattr(gram, "ndim", 2) else 1)
-    return Problem.measured(gram, optimiser, name=name).rationalised(spacing)
+    measured = Problem.measured(gram, optimiser, outputs=tree.get("outputs", 1), name=name)
+    problem = measured.rationalised(spacing)
+    assert isinstance(measured.minimum, MeasuredMinimum)
+    return problem if radius is None else replace(problem, radius=radius + measured.minimum.rationalised(spacing)[1])
+
+
+def _radius(tree: dict[str, Any]) -> Fraction | None:
+    return positive(tree["radius"], "radius") if "radius" in tree else None
 
 
 _BUILDERS: dict[str, Callable[[dict[str, Any], Traversable, str], Problem]] = {
     "features": _from_features,
     "features_csv": _from_features_csv,
     "gram": _from_gram,
+    "features_npy": _from_features_npy,
     "gram_npy": _from_gram_npy,
     "gram_csv": _from_gram_csv,
     "matrices": _from_matrices,

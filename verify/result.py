@@ -77,6 +77,7 @@ class Enclosure(_Result):
     hi: Fraction | None
     statements: tuple[Statement, ...] = ()
     certificate: Certificate | None = field(default=None, repr=False)
+    ball_certificate: Certificate | None = field(default=None, repr=False, kw_only=True)  # of lo and hi, for the checker that needs python-flint
     kind = "enclosure"
 
     @property
@@ -95,8 +96,12 @@ class Enclosure(_Result):
         """hi - lo, or None where an end is infinite."""
         return None if self.lo is None or self.hi is None else self.hi - self.lo
 
+    def to_json(self, certificate_path: str | None = None) -> dict[str, Any]:
+        """As for all results; `requires` where the ends need more than the standard-library checker."""
+        return super().to_json(certificate_path) | ({} if self.ball_certificate is None else {"requires": self.ball_certificate["requires"]})
+
     def __str__(self) -> str:
-        if self.certificate is None:
+        if self.certificate is None and self.ball_certificate is None:
             return f"undecided, nothing is proved: {self.reason}"
         return f"{self.sign.value}, {interval(self.lo, self.hi)} (proved: {self.method})"
 

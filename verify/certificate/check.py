@@ -21,8 +21,8 @@ from itertools import combinations, product
 from typing import Any
 
 FORMAT, VERSIONS = "sgd-verify-certificate", (1, 2)
-MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES, MAX_WORK = 32 << 20, 2000, 20_000, 200, 150_000_000
-MAX_WORDS, MAX_DEGREE, MAX_BITS = 20_000, 400, 60_000
+MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES, MAX_WORK = 32 << 20, 2000, 20_000, 200, 300_000_000
+MAX_WORDS, MAX_DEGREE, MAX_BITS, MAX_POWERS = 20_000, 400, 60_000, 60
 
 INTEGER, RATIONAL = re.compile(r"-?[0-9]+"), re.compile(r"-?[0-9]+(/[0-9]+)?")
 
@@ -165,6 +165,43 @@ class Goal:
         sign = self.sign(terms)
         need(sign > 0 or (sign == 0 and (strictly or not self.strict)), "the proved bound does not imply the claim")
 
+    def product(self, weights: list[Fraction]) -> Product | None:
+        """The goal sum p_s log x_s >= value (upper: <=) with powers instead of logarithms, for weights with a small common denominator P."""
+        common = common_denominator(weights)
+        powers, exponent = [int(p * common) for p in weights], self.value * common
+        if sum(powers) > MAX_POWERS or abs(exponent) > MAX_POWERS:
+            return None
+        if not exponent:
+            return Product(powers, 1, 1, self.strict)
+        low, high, scale = 0, 1 << 256, 1 << 160  # low / scale < e^exponent < high / scale: no rational is a power of e
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if log_sum_sign([(Fraction(1), Fraction(middle, scale))], exponent) < 0 else (low, middle)
+        return Product(powers, low if self.upper else high, scale, False)
+
+
+@dataclass(frozen=True)
+class Product:
+    """prod x_s^P_s >= a / b (> if strict) in place of sum p_s log x_s >= value."""
+
+    powers: list[int]
+    a: int
+    b: int
+    strict: bool
+
+    def reached(self, over: list[int], under: list[int], upside_down: bool = False) -> bool:
+        """For x_s = over_s / under_s > 0; False also where the numbers are too large for powers, which logarithms may still decide.
+
+        Upside down: prod x_s^P_s >= b / a, the form for upper bounds, where a / b is below e^(P value) and x_s = t_s.
+        """
+        size = sum(self.powers) * max(bits(over), bits(under))
+        if size > MAX_BITS:
+            return False
+        spend(10, size)
+        a, b = (self.b, self.a) if upside_down else (self.a, self.b)
+        left, right = b * math.prod(map(pow, over, self.powers)), a * math.prod(map(pow, under, self.powers))
+        return left > right or (left == right and not self.strict)
+
 
 def common_denominator(values: Iterable[Fraction]) -> int:
     common = 1
@@ -273,6 +310,13 @@ def times(a: Rows, b: Rows) -> Rows:
 def combine(a: Rows, s: Fraction, b: Rows, t: Fraction) -> Rows:
     """s a + t b."""
     return [[s * x + t * y for x, y in zip(u, v, strict=True)] for u, v in zip(a, b, strict=True)]
+
+
+def weighted_sum(matrices: list[Rows], weights: list[Fraction]) -> Rows:
+    total = combine(matrices[0], Fraction(0), matrices[0], Fraction(0))
+    for a, weight in zip(matrices, weights, strict=True):
+        total = combine(total, Fraction(1), a, weight)
+    return total
 
 
 def identity(size: int) -> Rows:
@@ -731,6 +775,35 @@ def prove_mean_square(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     goal.require([(Fraction(1, 2), radius)], strictly)
 
 
+def prove_weighted_mean_square(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """S7: sum_w p_w t_w A_w^T Q A_w <= Q over all words of length n gives lambda <= -(1/2n) sum_w p_w log t_w (weighted AM-GM).
+
+    For n = 1 the left side is a convex function of the step size, so the bound holds between two step sizes where it holds.
+    """
+    f, n = case.families[0], index(proof["length"], 65, "length")
+    need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "upper bounds of lambda, at most 20000 words")
+    need(not case.subject.radius and (n == 1 or len(case.families) == 1), "needs one K, and one step size for words of more than one letter")
+    q, p = matrix(proof["norm"], "norm", f.d), [*f.p, *([1 - sum(f.p, start=Fraction(0))] if sum(f.p) < 1 else [])]
+    t = [number(x, "multiplier") for x in items(proof["multipliers"], "multipliers", len(p) ** n)]
+    need(all(x > 0 for x in t) and semidefinite(q, definite=True), "norm is not positive definite, or a multiplier not positive")
+    strictly = True
+    for family in case.families:
+        steps = [*family.steps, *([identity(f.d)] if len(p) > len(f.p) else [])]
+        forms = [combine(q, x, q, Fraction(0)) for x in t]
+        for _ in range(n):  # sum over the first letter, the outermost factor of A_w^T Q A_w and the most significant digit of the word's number
+            tails = len(forms) // len(p)
+            parts = [[times(times(transpose(a), forms[s * tails + j]), a) for s, a in enumerate(steps)] for j in range(tails)]
+            forms = [weighted_sum(part, p) for part in parts]
+        definite = semidefinite(difference := combine(q, Fraction(1), forms[0], Fraction(-1)), definite=True)
+        need(definite or semidefinite(difference), "the inequality of the matrix fails")
+        strictly = strictly and definite
+    weights = [Fraction(1)]
+    for _ in range(n):
+        spend(20 * len(weights) * len(p), n * max(x.denominator.bit_length() for x in p))
+        weights = [w * x for w in weights for x in p]
+    goal.require([(w / (2 * n), 1 / x) for w, x in zip(weights, t, strict=True)], strictly)
+
+
 def prove_renewal(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     """E8: A = a b^T, b.B^k a = alpha + beta x^k; the growth between visits of A is log |b.B^k a|, and k is geometric."""
     f, n = case.family, index(proof["terms"], 10_001, "terms")
@@ -822,14 +895,18 @@ def mapped_pieces(case: Case, proof: dict[str, Any], values: int, upper: bool) -
     def apply(a: Integers, v: list[int]) -> list[int]:
         return [sum(map(int.__mul__, row, v)) for row in a]
 
+    def product_of(a: Integers, b: Integers) -> Integers:
+        columns = list(zip(*b, strict=True))
+        return [[sum(map(int.__mul__, row, column)) for column in columns] for row in a]
+
     inverses = [coordinates(cone) for cone in cones]
     spread = [[sum(map(abs, row)) for row in to] for to, _ in inverses]  # how far the coordinates move if every entry of a vector moves by one
 
     def landed(moved: list[Integers], column: list[int], step: int, target: int, generators: list[list[int]]) -> list[list[list[int]]] | None:
         """The images at each end, all in the target cone or all in its negative; None if they are in neither."""
-        to, ends = inverses[target][0], []
+        ends = []
         for a, slack in zip(moved, slacks, strict=True):
-            image = [apply(to, apply(a, g)) for g in generators]
+            image = [[sum(map(int.__mul__, row, g)) for row in a] for g in generators]
             room = int(slack * scales[step]) if slack else 0
             margins = [[room * abs(sum(map(int.__mul__, column, g))) * x for x in spread[target]] for g in generators] if room else None
             ends.append((image, margins))
@@ -850,13 +927,17 @@ def mapped_pieces(case: Case, proof: dict[str, Any], values: int, upper: bool) -
         for k, tree in enumerate(items(proof["trees"], "trees", len(cones))):
             moved = [[[apply(cones[k], row) for row in a] for a in ends] for ends in steps]  # A_s G_k, G_k with the generators as columns, up to the scale
             columns = [[e[step % d] for e in cones[k]] for step in range(count)]
+            composed: dict[tuple[int, int], list[Integers]] = {}  # the same in the coordinates of a target
             for generators, leaf in pieces(tree, d):
                 spend(100 + 4 * count * len(families) * d**3, max(map(max, generators)).bit_length())
                 need(len(leaf) >= count, "a leaf names too few cones")
                 images = []
                 for step in range(count):
                     target = index(leaf[step], len(cones), "label")
-                    image = landed(moved[step], columns[step], step, target, generators)
+                    if (step, target) not in composed:
+                        spend(2 * len(families) * d**3, bits(inverses[target][0][0]))
+                        composed[step, target] = [product_of(inverses[target][0], a) for a in moved[step]]
+                    image = landed(composed[step, target], columns[step], step, target, generators)
                     if image is None:
                         raise Rejected(f"a piece of cone {k} is not mapped into cone {target}")
                     images.append((target, image, scales[step] * inverses[target][1]))
@@ -871,24 +952,54 @@ def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     f = case.families[0]
     need(f.d <= 8, "linear-cones needs dimension at most 8")
     forms, leaves = mapped_pieces(case, proof, f.d, goal.upper)
+    total, product_goal = sum(f.p), goal.product(f.p)
     for piece in leaves:
-        spend(100 * f.d * len(f.p) * len(case.families), max(map(bits, piece.generators)) + bits(forms[piece.cone]))
-        here = [sum(x * y for x, y in zip(forms[piece.cone], g, strict=True)) for g in piece.generators]
-        t, factors = [], ([0], 1)
+        size = max(map(bits, piece.generators)) + bits(forms[piece.cone])
+        spend(20 * f.d * len(f.p) * len(case.families), size)
+        here = [sum(map(int.__mul__, forms[piece.cone], g)) for g in piece.generators]
+        t: list[Fraction] = []
         if goal.upper:
             t = [number(x, "multiplier") for x in items(piece.extra, "multipliers", len(f.p))]
             need(all(x > 0 for x in t), "a multiplier is not positive")
-            factors, total = integers([p * x for p, x in zip(f.p, t, strict=True)]), sum(f.p)
-            goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
+            if not (product_goal and product_goal.reached([x.numerator for x in t], [x.denominator for x in t], upside_down=True)):
+                goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
         else:
             need(not piece.extra or len(piece.extra) == len(f.p), "a leaf has the wrong length")
+        scales = [scale for _, _, scale in piece.images]
+        factors, common = integers([p * x / scale for p, x, scale in zip(f.p, t, scales, strict=True)]) if goal.upper else ([], 1)
         for end in range(len(case.families)):
-            there = [[Fraction(sum(x * y for x, y in zip(forms[k], w, strict=True)), scale) for w in ends[end]] for k, ends, scale in piece.images]
-            for j, h in enumerate(here):
+            there = [[sum(map(int.__mul__, forms[k], w)) for w in ends[end]] for k, ends, _ in piece.images]
+            for h, row in zip(here, zip(*there, strict=True), strict=True):
                 if goal.upper:
-                    need(dot(factors, integers([row[j] for row in there])) <= total * h, f"the AM-GM inequality fails on cone {piece.cone}")
-                else:
-                    goal.require([(p, row[j] / h) for p, row in zip(f.p, there, strict=True)])
+                    if sum(map(int.__mul__, factors, row)) * total.denominator > total.numerator * common * h:
+                        raise Rejected(f"the AM-GM inequality fails on cone {piece.cone}")
+                elif not (product_goal and min(row) > 0 and product_goal.reached(list(row), [h * scale for scale in scales])):
+                    goal.require([(p, Fraction(x, scale * h)) for p, x, scale in zip(f.p, row, scales, strict=True)])
+
+
+class Exterior(Case):
+    """The family of the k-th exterior powers (compound matrices) of the steps, in the basis e_I, I increasing in lexicographic order."""
+
+    def __init__(self, case: Case, power: int) -> None:
+        super().__init__(case.subject, case.samples)
+        need(not case.subject.radius, "an exterior power needs one K")
+        f = case.family
+        subsets = list(combinations(range(f.d), power))
+        need(1 <= power < f.d and len(subsets) <= 8, "the exterior power is not between 1 and d - 1, or has more than 8 dimensions")
+        spend(50 * len(f.steps) * len(subsets) ** 2 * power**3)
+        minors = [[[determinant([[a[i][j] for j in columns] for i in rows]) for columns in subsets] for rows in subsets] for a in f.steps]
+        self.__dict__["family"] = Family(minors, f.p, len(subsets))
+        self.__dict__["families"] = [self.family]
+
+
+def prove_exterior(case: Case, proof: dict[str, Any], goal: Goal) -> None:
+    """E20: the exponent of the k-th exterior powers is at most k lambda."""
+    power = index(proof["power"], 9, "power")
+    need(goal.quantity == "lambda" and not goal.upper, "exterior proves lower bounds of lambda")
+    inner = proof["proof"]
+    need(isinstance(inner, dict) and inner.get("kind") == "linear-cones", "the proof for an exterior power is of kind linear-cones")
+    fields(inner, "proof linear-cones", f"kind {KINDS['linear-cones'][1]}")
+    prove_linear_cones(Exterior(case, power), inner, Goal("lambda", False, goal.value * power, goal.strict))
 
 
 def bits(a: list[int]) -> int:
@@ -1021,6 +1132,8 @@ KINDS: dict[str, tuple[Prover, str]] = {
     "components": (prove_components, "parts"),
     "words": (prove_words, "length norm"),
     "mean-square": (prove_mean_square, "matrix radius"),
+    "weighted-mean-square": (prove_weighted_mean_square, "length norm multipliers"),
+    "exterior": (prove_exterior, "power proof"),
     "renewal": (prove_renewal, "terms"),
     "linear-cones": (prove_linear_cones, "cones forms trees"),
     "planar-forms": (prove_planar_forms, "degree rho cones forms trees"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 from argparse import Namespace
-from pathlib import Path
+from fractions import Fraction
 from typing import Any
 
 from ..exact import InputError
 from ..problem_file import DEFAULT_EXAMPLE, load_problem
 from ..result import Sign
-from .output import beside, destination, print_json, progress, written
+from .output import beside, destination, print_json, progress, written, written_balls
+from .sampling import bound_of, sampling_options
 
 
 def analyse(arguments: Namespace) -> int:
@@ -57,10 +58,13 @@ def exponent(arguments: Namespace) -> int:
     """mu and lambda, with certificates."""
     out = destination(arguments.certificate, "--certificate", (arguments.problem,)) if arguments.certificate is not None else None
     out_mu = destination(beside(arguments.certificate, "mu"), "--certificate (mu)", (arguments.problem,)) if out is not None else None
+    if arguments.ball_certificate is not None and arguments.digits is None:
+        raise InputError("--ball-certificate is the certificate of --digits; say how many digits")
+    out_balls = destination(arguments.ball_certificate, "--ball-certificate", (arguments.problem,)) if arguments.ball_certificate is not None else None
     problem = load_problem(arguments.problem)
     if arguments.small:
-        if arguments.width is not None:
-            raise InputError("--small asks for the sign and --width for an enclosure; use one of them")
+        if arguments.width is not None or arguments.digits is not None:
+            raise InputError("--small asks for the sign, --width and --digits for an enclosure; use one of them")
         from .small import small
 
         return small(problem, (out_mu, out) if out is not None and out_mu is not None else None, arguments)
@@ -68,24 +72,39 @@ def exponent(arguments: Namespace) -> int:
 
     with progress() as say:
         mu = gradient_descent_exponent(problem, arguments.width)
-        lambda_ = problem.lyapunov(arguments.width, time_limit=arguments.time_limit, seed=arguments.seed, progress=say)
+        options: dict[str, Any] = {"seed": arguments.seed, "confidence": arguments.confidence, "progress": say, "sampling": sampling_options(arguments)}
+        lambda_ = problem.lyapunov(arguments.width, digits=arguments.digits, time_limit=arguments.time_limit, **options)
+        bound = bound_of(problem, arguments)
     from ..report.text import exponent_sections, exponents_json, print_sections
 
     paths: tuple[str | None, str | None] = (None, None)
     if out is not None and out_mu is not None:
         paths = written(mu, out_mu, beside(arguments.certificate, "mu")), written(lambda_, out, arguments.certificate)
+    balls = written_balls(lambda_, out_balls, arguments.ball_certificate)
     if arguments.json:
-        print_json(exponents_json(mu, lambda_, paths))
+        content = exponents_json(mu, lambda_, paths)
+        content["lambda"] |= {"ball_certificate": balls} if arguments.digits is not None else {}
+        content |= {"upper_bound": bound.to_json()} if bound is not None else {}
+        print_json(content)
     else:
         print_sections(exponent_sections(problem, mu, lambda_), sys.stdout)
+        if bound is not None:
+            print(f"\nlambda is {bound}")
         if out is not None:
             print("\n" + "\n".join(f"certificate of {what}: {path or 'none, nothing is proved'}" for what, path in (("mu", paths[0]), ("lambda", paths[1]))))
+        if out_balls is not None:
+            print(f"\nball certificate of lambda: {balls or 'none, no ball arithmetic was used'}")
     decided = all(x is None or (x.sign is not Sign.UNDECIDED and reaches(x, arguments.width)) for x in (mu, lambda_))
-    return 0 if decided else 1
+    return 0 if decided and (arguments.digits is None or reaches(lambda_, Fraction(1, 10**arguments.digits))) else 1
 
 
 def threshold(arguments: Namespace) -> int:
-    """The critical step size."""
+    """The critical step size, or the set of stable ones."""
+    from .stability import refuse_certificate, stability
+
+    if arguments.set:
+        return stability(arguments)
+    refuse_certificate(arguments)
     problem = load_problem(arguments.problem)
     from ..report.analysis import threshold_width
 
@@ -110,6 +129,13 @@ def threshold(arguments: Namespace) -> int:
     return 0 if arguments.width is None or found.width <= arguments.width else 1
 
 
+def box(arguments: Namespace) -> int:
+    """The sign for a box of kernels."""
+    from .stability import box as boxed
+
+    return boxed(arguments)
+
+
 def closed_form(arguments: Namespace) -> int:
     """Formulas."""
     from .formulas import formulas
@@ -127,6 +153,13 @@ def simulate(arguments: Namespace) -> int:
 def find(arguments: Namespace) -> int:
     """Examples of a predicate."""
     from .find import find as found
+
+    return found(arguments)
+
+
+def moments(arguments: Namespace) -> int:
+    """Growth rates of moments."""
+    from .moments import moments as found
 
     return found(arguments)
 
@@ -152,53 +185,36 @@ def falsify(arguments: Namespace) -> int:
     return falsified(arguments)
 
 
+def report(arguments: Namespace) -> int:
+    """A page about a problem."""
+    from .pages import report as reported
+
+    return reported(arguments)
+
+
+def theorems(arguments: Namespace) -> int:
+    """The registry as a site."""
+    from .pages import theorems as written
+
+    return written(arguments)
+
+
 def recheck(arguments: Namespace) -> int:
     """What a certificate proves, according to the trusted checker."""
-    from ..certificate.check import MAX_BYTES, Rejected, check, read
-    from ..report.certificate_text import recheck_json, recheck_sections
+    from .recheck import recheck as rechecked
 
-    path = Path(arguments.certificate)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{arguments.certificate} cannot be read: {getattr(error, 'strerror', None) or error}; name a certificate file") from None
-    certificate: Any = None
-    try:
-        certificate = read(content)
-        statements, reason = check(certificate), ""
-    except (Rejected, RecursionError) as refusal:
-        statements, reason = [], f"{refusal}" or "nested too deeply"
-    if arguments.json:
-        print_json(recheck_json(certificate, statements, reason))
-    elif reason:
-        print(f"rejected: {' '.join(reason.split())}")
-    else:
-        from ..report.text import print_sections
+    return rechecked(arguments)
 
-        print_sections(recheck_sections(certificate, statements), sys.stdout)
-    return 1 if reason else 0
+
+def cite(arguments: Namespace) -> int:
+    """A certificate or a statement to be cited."""
+    from .cite import cite as cited
+
+    return cited(arguments)
 
 
 def sweep(arguments: Namespace) -> int:
-    """A table along step sizes."""
-    from ..report.sweep import step_sizes, sweep, table
+    """A table along step sizes, of one problem or of many."""
+    from .sweep import sweep as swept
 
-    out = destination(arguments.csv, "--csv", (arguments.problem,))
-    etas = step_sizes(arguments.start, arguments.stop, arguments.steps)
-    problem = load_problem(arguments.problem)
-    if problem.optimiser is None:
-        raise InputError("a family of bare matrices has no step size; give features or gram and an optimiser")
-    options: dict[str, Any] = {"time_limit": arguments.time_limit, "seed": arguments.seed}
-    options |= {"value_width": arguments.width} if arguments.width is not None else {}
-    with progress() as say:
-        points = list(sweep(problem, etas, say, **options))
-    from ..certificate.format import write_text
-
-    write_text(out, table(points))
-    decided = sum(point.decided for point in points)
-    if arguments.json:
-        print_json({"csv": arguments.csv, "rows": len(points), "decided": decided})
-    else:
-        print(f"{len(points)} step sizes, signs of mu and lambda proved at {decided}: {arguments.csv}")
-    return 0 if decided == len(points) else 1
+    return swept(arguments)

@@ -44,7 +44,7 @@ def formulas(arguments: Namespace) -> int:
     if out is not None:
         numeric = evaluated.rational()
         if numeric is None:
-            raise InputError("--certificate needs rational values for every symbol (--at NAME=VALUE) and an optimiser without momentum or weight decay")
+            raise InputError("--certificate needs rational values for every symbol (--at NAME=VALUE) and a data set, a Gram matrix or matrices")
         path = written(numeric.lyapunov(estimate=False), out, arguments.certificate)
     if arguments.json:
         print_json(report.to_json() | ({"certificate": path} if out is not None else {}))

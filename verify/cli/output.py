@@ -55,6 +55,16 @@ def written(exponent: Any, target: Path, shown: str) -> str | None:
     return shown
 
 
+def written_balls(exponent: Any, target: Path | None, shown: str) -> str | None:
+    """The same for the ball certificate of a result, where one was asked for and made."""
+    from ..certificate import write_certificate
+
+    if target is None or getattr(exponent, "ball_certificate", None) is None:
+        return None
+    write_certificate(exponent.ball_certificate, target)
+    return shown
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None] | None]:
     """A function that shows one line of progress on a terminal, or None where standard error is not one."""

@@ -7,6 +7,7 @@ import math
 from typing import NoReturn
 
 from ..exact import InputError, positive
+from .sampling import add_sampling
 
 EXIT_CODES = "exit codes: 0 decided, holds, found, accepted; 1 undecided, refuted, not found, rejected, or width not reached; 2 bad input or usage"
 
@@ -52,11 +53,22 @@ def build_parser() -> Parser:
     exponent.add_argument("problem", metavar="PROBLEM", help=problem)
     exponent.add_argument("--certificate", metavar="OUT.json", help="write lambda's certificate to OUT.json and mu's to OUT.mu.json")
     exponent.add_argument("--small", action="store_true", help="look for a sign certificate of lambda that a person can check by hand (two dimensions)")
+    exponent.add_argument("--digits", metavar="N", type=_count, help="enclose lambda to N digits (width 1e-N), in ball arithmetic if need be")
+    exponent.add_argument("--ball-certificate", metavar="OUT.json", help="with --digits: write the certificate of the digits, whose checker needs python-flint")
     _searching(exponent, "width asked of the enclosures, such as 1e-9 (default: the signs)", 20)
+    add_sampling(exponent, _count, _seconds, _confidence)
 
     threshold = command("threshold", "bracket a sign change of lambda, the first where that is proved (the problem's own step size is ignored)")
     threshold.add_argument("problem", metavar="PROBLEM", help=problem)
+    threshold.add_argument("--set", action="store_true", help="the set of step sizes with lambda < 0: certified ranges, with gaps of at most --width (1/1000)")
+    threshold.add_argument("--certificate", metavar="OUT.json", help="with --set: write the certificate of all ranges")
     _searching(threshold, "width asked of the bracket (default: about 1e-6 of the step sizes concerned, and a wider bracket counts as found)", 60)
+
+    box = command("box", "prove one sign of lambda for every kernel within +-radius of the problem's K, entry by entry")
+    box.add_argument("problem", metavar="PROBLEM", help=problem)
+    box.add_argument("--radius", metavar="R", type=_radius, help="such as 1e-6 (default: the problem file's radius)")
+    box.add_argument("--time-limit", metavar="S", type=_seconds, default=20.0, help="seconds for the search (default: 20)")
+    box.add_argument("--certificate", metavar="OUT.json", help="write the certificate")
 
     closed = command("closed-form", "derive formulas for mu and lambda, with symbols where the problem file declares them")
     closed.add_argument("problem", metavar="PROBLEM", help=f"{problem}; entries may be expressions in declared symbols")
@@ -85,6 +97,17 @@ def build_parser() -> Parser:
     find.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the random part of the search (default: 0)")
     find.add_argument("--certificate", metavar="OUT.json", help="write the conjunction of the certificates")
 
+    moments = command("moments", "bound the growth rates L(p) of the moments E||A^n||^p, and what follows from them")
+    moments.add_argument("problem", metavar="PROBLEM", help=problem)
+    moments.add_argument("--p", metavar="P", action="append", default=[], help="order, such as 4 or 1/2 (repeat it; default: 2 where nothing else is asked)")
+    moments.add_argument("--step-size", action="store_true", help="the mean-square step size; for batch 1 verified for up to 4096 samples")
+    moments.add_argument("--escape", action="store_true", help="alpha with L(alpha) = 0: leaving from distance r has probability of order r^alpha")
+    moments.add_argument("--radius", action="store_true", help="the joint spectral radius of the steps")
+    moments.add_argument("--variance", action="store_true", help="the variance of log ||A^n|| per step (an estimate)")
+    moments.add_argument("--spectrum", action="store_true", help="all Lyapunov exponents (estimates), with the sum rule")
+    moments.add_argument("--certificate", metavar="OUT.json", help="for one even order: write the certificate of its bounds")
+    _searching(moments, "width asked of L(p) and alpha (default: 1e-12 to 1e-5, by method; 1e-3 for alpha)", 20)
+
     statements = command("statements", "list the statements of the registry, or show one with its references and evidence")
     statements.add_argument("id", nargs="?", metavar="ID", help="such as T2, E7 or F-jsr (default: list all)")
 
@@ -102,15 +125,35 @@ def build_parser() -> Parser:
     falsify.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the search (default: 0)")
     falsify.add_argument("--certificate", metavar="OUT.json", help="write the conjunction of the certificates")
 
-    recheck = command("recheck", "check a certificate with the trusted checker")
-    recheck.add_argument("certificate", metavar="CERT.json", help="certificate file")
+    recheck = command("recheck", "check a certificate with the trusted checker, or all that are shipped")
+    recheck.add_argument("certificate", nargs="?", metavar="CERT.json", help="certificate file")
+    recheck.add_argument("--all", action="store_true", help="every certificate of the shipped library, theorems/certificates/INDEX.md")
+    recheck.add_argument("--coq", action="store_true", help="also with coqc, for the kinds of proof that the Coq library covers")
 
-    sweep = command("sweep", "tabulate mu, lambda and the mean-square exponent along step sizes")
-    sweep.add_argument("problem", metavar="PROBLEM", help=problem)
-    sweep.add_argument("--from", dest="start", required=True, metavar="A", help="first step size, such as 1/100")
-    sweep.add_argument("--to", dest="stop", required=True, metavar="B", help="last step size")
-    sweep.add_argument("--steps", required=True, type=_count, metavar="N", help="number of step sizes")
+    cite = command("cite", "write a certificate, or a statement of the registry, in a form that can be cited")
+    cite.add_argument("what", metavar="CERT.json|ID", help="certificate file, sha256:... of the shipped library, or a statement such as T2")
+    cite.add_argument("--format", choices=("latex", "coq", "bibtex", "json", "text"), default="latex", help="default: latex, a lemma with its proof")
+    cite.add_argument("--document", action="store_true", help="with latex: a document that pdflatex compiles as it stands")
+    cite.add_argument("--output", metavar="FILE", help="write to FILE instead of standard output")
+
+    page = command("report", "write one HTML page about a problem: verdicts, figures, certificates")
+    page.add_argument("problem", metavar="PROBLEM", help=problem)
+    page.add_argument("--html", required=True, metavar="OUT", help="file to write; it needs no network and no other file")
+    page.add_argument("--time-limit", metavar="S", type=_seconds, default=20.0, help="seconds for each search (default: 20)")
+    page.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of simulations (default: 0)")
+
+    registry = command("theorems", "write the registry of statements as a static site")
+    registry.add_argument("--html", required=True, metavar="DIR", help="folder to write: new, empty, or a former site")
+
+    sweep = command("sweep", "tabulate mu, lambda and the mean-square exponent along step sizes, of one problem or of many")
+    sweep.add_argument("problem", nargs="+", metavar="PROBLEM", help=f"{problem}; or several, or a folder of problem files")
+    sweep.add_argument("--from", dest="start", metavar="A", help="first step size, such as 1/100 (default: the problem's own, and no other)")
+    sweep.add_argument("--to", dest="stop", metavar="B", help="last step size")
+    sweep.add_argument("--steps", type=_count, metavar="N", help="number of step sizes")
     sweep.add_argument("--csv", required=True, metavar="OUT", help="file for the table")
+    sweep.add_argument("--workers", type=_count, metavar="N", help="worker processes (default: one for each core, for 8 rows or more)")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="scheduler of a Dask cluster, such as tcp://host:8786, instead of worker processes")
+    sweep.add_argument("--resume", metavar="FILE", help="keep finished rows in FILE and do not compute those that it holds already")
     _searching(sweep, "width of the enclosures that are tried in two dimensions (default: 1e-3)", 5)
     return parser
 
@@ -121,9 +164,13 @@ def _searching(parser: Parser, width: str, seconds: int) -> None:
     parser.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the Monte Carlo estimates (default: 0)")
 
 
-def _exact(text: str) -> object:
+def _radius(text: str) -> object:
+    return _exact(text, "radius")
+
+
+def _exact(text: str, name: str = "width") -> object:
     try:
-        return positive(text, "width")
+        return positive(text, name)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -145,6 +192,16 @@ def _probability(text: str) -> float:
         value = math.nan
     if not 1e-100 <= value < 0.5:
         raise argparse.ArgumentTypeError(f"{text!r} is not a probability from 1e-100 to below 0.5, such as 1e-6")
+    return value
+
+
+def _confidence(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a confidence between 0 and 1, such as 0.99")
     return value
 
 

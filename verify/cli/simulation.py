@@ -44,7 +44,7 @@ def simulation(arguments: Namespace) -> int:
 
             if problem.is_exact:
                 width = max(abs(found.rate) / 10, 1e-9) if abs(found.rate) < 1e300 else None
-                exponent = problem.lyapunov(None if width is None else f"{width:.3g}", time_limit=SLOPE_SECONDS, estimate=False, progress=say)
+                exponent = found.problem.lyapunov(None if width is None else f"{width:.3g}", time_limit=SLOPE_SECONDS, estimate=False, progress=say)
             write_figure(found, exponent, figure)
             line = slope(found, exponent)
             answer["slope"] = None if line is None else {"lo": line.lo, "hi": line.hi, "certified": line.certified}

@@ -1,4 +1,4 @@
-"""The command `threshold --set`: certified ranges of step sizes."""
+"""The commands `threshold --set` and `box`: signs for whole ranges of step sizes, and for every kernel in a box."""
 
 from __future__ import annotations
 
@@ -46,6 +46,29 @@ def refuse_certificate(arguments: Namespace) -> None:
     """`--certificate` belongs to `--set`."""
     if arguments.certificate is not None:
         raise InputError("--certificate needs --set; without it `exponent PROBLEM --certificate OUT.json` certifies one step size")
+
+
+def box(arguments: Namespace) -> int:
+    """Print the sign in a box of kernels; exit code 0 iff the whole box has it."""
+    out = destination(arguments.certificate, "--certificate", (arguments.problem,)) if arguments.certificate is not None else None
+    problem = load_problem(arguments.problem)
+    if arguments.radius is None and problem.radius is None:
+        raise InputError("--radius is not given and the problem file has no radius; write for example --radius 1e-6")
+    found = problem.sign_in_box(arguments.radius, time_limit=arguments.time_limit)
+    path = None
+    if out is not None and found.certificate is not None:
+        from ..certificate import write_certificate
+
+        write_certificate(found.certificate, out)
+        path = arguments.certificate
+    if arguments.json:
+        print_json(found.to_json() | ({"certificate": path} if out is not None else {}))
+    else:
+        from ..report.text import Section, headline, print_sections
+
+        lines = (*(("", note) for note in problem.notes), ("", str(found)), *((("certificate", path or "none, nothing is proved"),) if out is not None else ()))
+        print_sections([Section(headline(problem), lines)], sys.stdout)
+    return 0 if found.complete else 1
 
 
 def _section(name: str, found: StabilitySet) -> Section:

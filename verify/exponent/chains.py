@@ -5,93 +5,149 @@ samples), or the strongly connected diagonal blocks of a family (block triangula
 this the direction of the vector need never become stationary and a finite run overestimates lambda by about 1/sqrt(n). One-dimensional parts are sums of
 logarithms and need no sampling.
 
-Each remaining part runs in residual coordinates r_j <- r_j - (eta/B) sum_{i in S} K_ji r_i, or, where K is numerically singular (eigenvalues up to
-`RANK_TOLERANCE` times the largest count as zero), in an orthonormal basis of the span of the gradients g_i, w <- w - (eta/B) sum_{i in S} g_i <g_i, w>:
-on R^N a singular K leaves a neutral direction, which round-off feeds, and every negative exponent would come out as 0.
+Each remaining part runs in residual coordinates r_j <- r_j - (eta/B) sum_{i in S} K_ji r_i, or, where K is numerically singular (see `blocks`) or given by
+features of lower dimension, in coordinates of the span of the gradients g_i, w <- w - (eta/B) sum_{i in S} g_i <g_i, w>: on R^N a singular K leaves a
+neutral direction, which round-off feeds, and every negative exponent would come out as 0.
+
+Chains share nothing, so that any number of threads gives the same result, bit for bit; all that a run is made of is in its `Snapshot`s.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exact import InputError
+from .blocks import Block, Floats, components, random_directions
 
-Floats = NDArray[np.float64]
-RANK_TOLERANCE = 1e-12
-COUPLING_TOLERANCE = 1e-14
 # A vector of norm 1 stays within exp(+-300) between two renormalisations, and its square within the range of a double.
 LOG_RANGE = 300.0
 # The most that one step can shrink a vector by cancellation: round-off leaves about 1e-16 of it.
 LOG_CANCELLATION = 37.0
 MERGE_AT = 64
+# Below this many multiplications threads cost more than they save.
+THREADED = 1 << 25
+# Up to this dimension each step size has its own copy of eta K, which saves a multiplication in every step.
+COPY_LIMIT = 1024
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run between two pieces: the arrays that a kernel changes (a row for each chain; vectors and random states come last), and what was measured."""
+
+    arrays: tuple[NDArray[Any], ...]
+    pieces: tuple[Floats, ...]  # log growth of each chain in consecutive pieces of `length` steps
+    shapes: tuple[Floats, ...]  # log of the ratio of the 1-norm and the Euclidean norm after each piece
+    length: int
 
 
 class Chains:
-    """Independent chains of one part, and the log growth of each in consecutive pieces of equal length (pieces are merged in pairs when they become many)."""
+    """Independent chains of one part, and the log growth of each in consecutive pieces of equal length (pieces are merged in pairs when they become many).
 
-    def __init__(self, move: Callable[..., None], state: Floats, seed: int, spacing: int, burn: int, cost: int) -> None:
+    `move(*arrays, rounds, spacing, growth)` is a kernel with its data bound; `extra` are arrays that it keeps for each chain besides `state`; it moves the
+    chains in groups of `lanes`. `cost` is the number of multiplications of a step of one chain. `now` changes in one assignment, after a whole piece: an
+    interruption loses at most the piece that was under way.
+    """
+
+    def __init__(
+        self, move: Callable[..., None], state: Floats, seed: int, spacing: int, burn: int, cost: int, lanes: int = 1, extra: tuple[NDArray[Any], ...] = ()
+    ) -> None:
         from . import kernels
 
-        self.move, self.state, self.spacing, self.burn = move, np.ascontiguousarray(state), spacing, burn
+        self.move, self.spacing, self.burn, self.cost, self.lanes = move, spacing, burn, cost, lanes
         self.count = len(state)
-        self.rng = kernels.splitmix(seed, self.count)
         # A first piece of about 2^22 multiplications keeps the time between two looks at the clock near a millisecond.
-        self.length = 1 << max(3, min(8, int(math.log2(max(1.0, 2**22 / (self.count * cost))))))
-        self.pieces: list[Floats] = []
-        self.shapes: list[Floats] = []  # after each piece
-        self._advance(0)  # compiles, or loads from the cache, before any clock runs
+        length = 1 << max(3, min(8, int(math.log2(max(1.0, 2**22 / (self.count * cost))))))
+        self.now = Snapshot((*extra, np.ascontiguousarray(state), kernels.splitmix(seed, self.count)), (), (), length)
+        self._moved(0, 1, None)  # compiles, or loads from the cache, before any clock runs
 
     @property
     def steps(self) -> int:
         """Steps of each chain so far, burn-in included."""
-        return self.length * len(self.pieces)
+        return self.now.length * len(self.now.pieces)
 
-    def _advance(self, steps: int) -> Floats:
-        growth = np.zeros(self.count)
-        spacing = min(self.spacing, self.length)
-        self.move(self.state, self.rng, steps // spacing, spacing, growth)
-        return growth
+    def _moved(self, steps: int, threads: int, pool: ThreadPoolExecutor | None) -> tuple[tuple[NDArray[Any], ...], Floats]:
+        arrays, growth = tuple(array.copy() for array in self.now.arrays), np.zeros(self.count)
+        spacing = min(self.spacing, self.now.length)
 
-    def extend(self, steps: int, deadline: float) -> bool:
-        """Run until each chain has `steps` steps, or the time `deadline` of `perf_counter` (at least 8 pieces in any case). True if the steps were reached."""
-        while self.steps < steps or len(self.pieces) < 8:
-            if len(self.pieces) >= 8 and perf_counter() > deadline:
+        def run(part: slice) -> None:
+            self.move(*(array[part] for array in arrays), steps // spacing, spacing, growth[part])
+
+        if pool is None:
+            run(slice(None))
+        else:
+            groups = self.count // self.lanes
+            cuts = [self.lanes * (k * groups // threads) for k in range(threads + 1)]
+            list(pool.map(run, [slice(a, b) for a, b in itertools.pairwise(cuts) if a < b]))
+        return arrays, growth
+
+    def extend(self, steps: int, deadline: float, threads: int = 1, after: Callable[[], None] | None = None) -> bool:
+        """Run until each chain has `steps` steps, or the time `deadline` of `perf_counter` (at least 8 pieces in any case). True if the steps were reached.
+
+        `after` is called after each piece. The result does not depend on the number of `threads`.
+        """
+        if threads > 1 and (steps - self.steps) * self.count * self.cost > THREADED:
+            with ThreadPoolExecutor(threads) as pool:
+                return self._extended(steps, deadline, threads, pool, after)
+        return self._extended(steps, deadline, 1, None, after)
+
+    def _extended(self, steps: int, deadline: float, threads: int, pool: ThreadPoolExecutor | None, after: Callable[[], None] | None) -> bool:
+        while self.steps < steps or len(self.now.pieces) < 8:
+            if len(self.now.pieces) >= 8 and perf_counter() > deadline:
                 return False
-            self.pieces.append(self._advance(self.length))
+            arrays, growth = self._moved(self.now.length, threads, pool)
+            state = arrays[-2]
             with np.errstate(divide="ignore", invalid="ignore"):
-                self.shapes.append(np.log(np.abs(self.state).sum(axis=1)) - np.log(np.square(self.state).sum(axis=1)) / 2)
-            if len(self.pieces) == MERGE_AT:
-                self.shapes = self.shapes[1::2]
-                self.pieces = [self.pieces[k] + self.pieces[k + 1] for k in range(0, MERGE_AT, 2)]
-                self.length *= 2
+                shape = np.log(np.abs(state).sum(axis=1)) - np.log(np.square(state).sum(axis=1)) / 2
+            pieces, shapes, length = (*self.now.pieces, growth), (*self.now.shapes, shape), self.now.length
+            if len(pieces) == MERGE_AT:
+                pieces, shapes, length = tuple(pieces[k] + pieces[k + 1] for k in range(0, MERGE_AT, 2)), shapes[1::2], 2 * length
+            self.now = Snapshot(arrays, pieces, shapes, length)
+            if after is not None:
+                after()
         return True
+
+    def rounded(self, steps: int) -> int:
+        """How many steps a fresh run that is extended to `steps` makes."""
+        total, pieces, length = 0, 0, self.now.length
+        while total < steps or pieces < 8:
+            total, pieces = total + length, pieces + 1
+            if pieces == MERGE_AT:
+                pieces, length = pieces // 2, 2 * length
+        return total
 
     @property
     def first(self) -> int:
         """The first piece after the burn-in: `burn` steps (but at most half the run) or an eighth of the run, whichever is longer."""
-        count = len(self.pieces)
-        return max(-(-count // 8), min(-(-self.burn // self.length), count // 2))
+        count = len(self.now.pieces)
+        return max(-(-count // 8), min(-(-self.burn // self.now.length), count // 2))
 
     @property
     def measured(self) -> int:
         """Steps of each chain after the burn-in."""
-        return (len(self.pieces) - self.first) * self.length
+        return (len(self.now.pieces) - self.first) * self.now.length
+
+    def lowest(self, half: slice) -> float:
+        """The least logarithm of the norm of a vector (relative to its start) at the end of a piece, among some of the chains."""
+        return float(np.min(np.cumsum(self.now.pieces, axis=0)[:, half]))
 
     def means(self) -> tuple[Floats, Floats, Floats]:
         """Three arrays (chains,) in nats per step: the growth after the burn-in, how much it changed from the first to the second half of that
         time, and how much more it would be in the 1-norm than in the Euclidean norm (a sum of which only the ends remain)."""
-        window = self.pieces[self.first :]
+        window, shapes = self.now.pieces[self.first :], self.now.shapes
         half = len(window) // 2
         with np.errstate(invalid="ignore"):
-            change = (np.sum(window[-half:], axis=0) - np.sum(window[:half], axis=0)) / (half * self.length)
-            shape = (self.shapes[-1] - self.shapes[self.first - 1]) / self.measured
+            change = (np.sum(window[-half:], axis=0) - np.sum(window[:half], axis=0)) / (half * self.now.length)
+            shape = (shapes[-1] - shapes[self.first - 1]) / self.measured
         return np.sum(window, axis=0) / self.measured, change, shape
 
 
@@ -102,21 +158,7 @@ class Part:
     exact: float = -math.inf
     chains: Chains | None = None
     scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Block:
-    """One component of the samples: `rows` = K (n, n) in residual coordinates or, with `factor`, gradients (n, d) in an orthonormal basis of their span."""
-
-    samples: NDArray[np.int64]
-    norms: Floats  # K_ii
-    rows: Floats
-    factor: bool
-    slow: Floats  # the direction of the smallest eigenvalue of K, in the coordinates of the rows, of norm 1
-
-    @property
-    def dimension(self) -> int:
-        return int(self.rows.shape[1])
+    block: Block | None = None  # what the chains started from
 
 
 @dataclass(frozen=True)
@@ -128,6 +170,12 @@ class SGDProblem:
     uniform: bool
     batch: int
     replacement: bool
+    starts: dict[int, Floats] = field(default_factory=dict)  # by seed, the same at all step sizes
+
+    @property
+    def checked(self) -> bool:
+        """Whether the rank of every block is known."""
+        return all(block.checked for block in self.blocks)
 
     @classmethod
     def build(
@@ -155,9 +203,10 @@ class SGDProblem:
         largest = max(float(block.norms.max()) for block in self.blocks)
         if not 0 < step_size < math.inf or step_size * largest > 1e150:
             raise InputError(f"step_size = {step_size} must be positive, and step_size times the largest K_ii ({largest:.3g}) at most 1e150")
-        return [self._part(block, step_size, seed, index) for index, block in enumerate(self.blocks)]
+        return [self.part(block, step_size, seed ^ (index * 0x9E3779B97F4A7C15)) for index, block in enumerate(self.blocks)]
 
-    def _part(self, block: Block, eta: float, seed: int, index: int) -> Part:
+    def part(self, block: Block, eta: float, seed: int, state: Floats | None = None) -> Part:
+        """The part of one block, from vectors (chains, d) in the coordinates of its rows if given."""
         p = self.probabilities[block.samples]
         share = float(p.sum())
         if self.batch == 1 and block.dimension == 1:
@@ -166,29 +215,32 @@ class SGDProblem:
             counts, chances = multiplicities(self.batch, share, self.replacement)
             return Part(exact=expected_log(chances, 1 - eta * float(block.norms[0]) * counts / self.batch))
         if not self.replacement and self.batch == len(self.probabilities):  # full batch: one symmetric matrix
-            values = np.linalg.eigvalsh(block.rows.T @ block.rows if block.factor else block.rows)
+            values = np.linalg.eigvalsh(np.asarray(block.rows.T @ block.rows if block.factor else block.rows, dtype=float))
             return Part(exact=expected_log(np.ones(1), np.array([np.abs(1 - eta * values / self.batch).max()])))
-        seed = seed ^ (index * 0x9E3779B97F4A7C15)
-        state = self._start(block, seed)
+        if state is None:
+            if seed not in self.starts:
+                self.starts[seed] = block.start(chain_count(block.dimension), seed)
+            state = self.starts[seed]
         spacing = self._spacing(eta * block.norms, block.dimension)
         burn = int(20 * len(block.samples) / min(self.batch, len(block.samples)))
         if self.batch == 1 and not block.factor:
-            return Part(chains=self._single(block, eta, p / share, state, seed, spacing, burn), scale=share)
-        return Part(chains=self._batched(block, eta, state, seed, spacing, burn))
+            return Part(chains=self._single(block, eta, p / share, state, seed, spacing, burn), scale=share, block=block)
+        return Part(chains=self._batched(block, eta, state, seed, spacing, burn), block=block)
 
     def _single(self, block: Block, eta: float, p: Floats, state: Floats, seed: int, spacing: int, burn: int) -> Chains:
         from . import kernels
 
-        size = block.dimension
-        padded = size if size <= kernels.SMALL else -(-size // 4) * 4
-        scaled = np.zeros((size, padded))
-        scaled[:, :size] = eta * block.rows
-        state = np.pad(state, ((0, 0), (0, padded - size)))
+        size, gram, prescaled = block.dimension, block.rows, block.dimension <= COPY_LIMIT
+        if prescaled:
+            padded = size if size <= kernels.SMALL else -(-size // 4) * 4
+            gram = np.zeros((size, padded))
+            np.multiply(block.rows, eta, out=gram[:, :size], dtype=np.float64)
+            state = np.pad(state, ((0, 0), (0, padded - size)))
         uniform = self.uniform and size <= 1 << 16
         lanes = 8 if size <= kernels.SMALL or (uniform and size <= 64) else 2
-        kernel = kernels.single(size if size <= kernels.SMALL else 0, lanes, uniform)
-        move = functools.partial(kernel, scaled, *kernels.alias_table(p))
-        return Chains(move, state, seed, spacing, burn, padded)
+        kernel = kernels.single(size if size <= kernels.SMALL else 0, lanes, uniform, prescaled)
+        move = functools.partial(kernel, gram, eta, *kernels.alias_table(p))
+        return Chains(move, state, seed, spacing, burn, gram.shape[1], lanes)
 
     def _batched(self, block: Block, eta: float, state: Floats, seed: int, spacing: int, burn: int) -> Chains:
         from . import kernels
@@ -197,17 +249,9 @@ class SGDProblem:
         if len(block.samples) < len(p):
             slot = np.full(len(p), -1)
             slot[block.samples] = np.arange(len(block.samples))
-        rows = np.ascontiguousarray(block.rows * (math.sqrt(eta / self.batch) if block.factor else eta / self.batch))
-        order = np.tile(np.arange(len(p)), (1 if self.replacement else len(state), 1))
-        move = functools.partial(kernels.batched(block.factor), rows, slot, *kernels.alias_table(p), self.batch, self.replacement, order)
-        return Chains(move, state, seed, spacing, burn, self.batch * block.dimension)
-
-    @staticmethod
-    def _start(block: Block, seed: int) -> Floats:
-        """Start near the slowest direction of the mean step, plus a small random part: small steps would take long to find it from elsewhere."""
-        size = block.dimension
-        noise = random_directions(64 if size <= 64 else 32, size, seed)
-        return block.slow + 1e-3 * noise
+        order = np.tile(np.arange(len(p)), (len(state), 1)) if not self.replacement else np.zeros((len(state), 1), dtype=np.int64)
+        move = functools.partial(kernels.batched(block.factor), block.rows, eta / self.batch, slot, *kernels.alias_table(p), self.batch, self.replacement)
+        return Chains(move, state, seed, spacing, burn, (1 + block.factor) * self.batch * block.dimension, extra=(order,))
 
     def _spacing(self, c: Floats, dimension: int) -> int:
         """Steps between renormalisations. In the metric of span{g_i} a step of batch 1 stretches by at most max(1, |1 - c|) and shrinks by at most
@@ -244,52 +288,14 @@ def _family_part(matrices: Floats, probabilities: Floats, seed: int) -> Part:
     if rest > 1e-14:
         matrices = np.concatenate([matrices, np.eye(size)[None]])
         probabilities = np.append(probabilities, rest)
-    state = random_directions(64 if size <= 64 else 32, size, seed)
+    state = random_directions(chain_count(size), size, seed)
     move = functools.partial(kernels.dense(size if size <= kernels.SMALL else 0), matrices, *kernels.alias_table(probabilities))
-    return Part(chains=Chains(move, state, seed, gap, 100 * len(matrices), size * size))
+    return Part(chains=Chains(move, state, seed, gap, 100 * len(matrices), size * size, lanes=8 if size <= kernels.SMALL else 1))
 
 
-def components(norms: Floats, row: Callable[[int], Floats]) -> list[NDArray[np.int64]]:
-    """Connected components of the graph with an edge where |K_ij| > 1e-14 sqrt(K_ii K_jj) (below that is round-off); zero gradients belong to none."""
-    scale = np.sqrt(norms)
-    unseen = scale > 0
-    parts = []
-    for root in range(len(norms)):
-        if not unseen[root]:
-            continue
-        unseen[root] = False
-        members, at = [root], 0
-        while at < len(members) and unseen.any():
-            i = members[at]
-            new = np.flatnonzero(unseen & (np.abs(row(i)) > COUPLING_TOLERANCE * scale[i] * scale))
-            unseen[new] = False
-            members.extend(int(j) for j in new)
-            at += 1
-        parts.append(np.array(sorted(members), dtype=np.int64))
-    return parts
-
-
-def gram_block(gram: Floats, samples: NDArray[np.int64]) -> Block:
-    """The block of a component from its Gram matrix (n, n)."""
-    norms = np.ascontiguousarray(np.diag(gram))
-    values, vectors = np.linalg.eigh(gram)
-    if values[0] < -1e-8 * values[-1]:
-        raise InputError(f"gram has the eigenvalue {values[0]:.3g} (largest {values[-1]:.3g}) but a Gram matrix has none below zero; compute it in float64")
-    keep = values > RANK_TOLERANCE * values[-1]
-    if keep.all():
-        return Block(samples, norms, np.ascontiguousarray(gram), False, vectors[:, 0])
-    rows = np.ascontiguousarray(vectors[:, keep] * np.sqrt(values[keep]))
-    return Block(samples, norms, rows, True, np.eye(rows.shape[1])[0])
-
-
-def features_block(features: Floats, samples: NDArray[np.int64]) -> Block:
-    """The block of a component from its features (n, D); K is formed only if n <= D."""
-    if len(features) <= features.shape[1]:
-        return gram_block(features @ features.T, samples)
-    left, singular, _ = np.linalg.svd(features, full_matrices=False)
-    keep = singular**2 > RANK_TOLERANCE * singular[0] ** 2
-    rows = np.ascontiguousarray(left[:, keep] * singular[keep])
-    return Block(samples, np.einsum("ij,ij->i", features, features), rows, True, np.eye(rows.shape[1])[-1])
+def chain_count(dimension: int) -> int:
+    """How many chains: many are wanted for the interval, few where each has a long way to forget its start."""
+    return 64 if dimension <= 64 else 32 if dimension <= 4096 else 16
 
 
 def expected_log(chances: Floats, factors: Floats) -> float:
@@ -317,10 +323,3 @@ def spacing(stretch: float, shrink: float, dimension: int) -> int:
     down = min(LOG_CANCELLATION, -math.log(shrink)) if shrink > 0 else LOG_CANCELLATION
     largest = LOG_RANGE / max(math.log(stretch), down, 1e-9)
     return 1 << int(math.log2(min(256.0, max(1.0, largest))))
-
-
-def random_directions(count: int, size: int, seed: int) -> Floats:
-    """(count, size) independent random directions of norm 1."""
-    vectors: Floats = np.random.default_rng(seed & ((1 << 64) - 1)).standard_normal((count, size))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from ..balls import LogSum, log_sum_bounds, log_sum_expression
 from ..minimum import Minimum
-from ..optimiser import SGD, batches, count_batches, is_full_batch
+from ..optimiser import MAX_STEPS, SGD, GradientDescent, batches, count_batches, is_full_batch, single_steps
 from .gradient_descent import gd_finding
 from .question import Bound, Finding, Question
 
@@ -18,7 +18,8 @@ ZERO = Fraction(0)
 # The checker forms K exactly up to this many samples.
 MAX_SAMPLES = 200
 NEEDS_OPTIMISER = "needs an optimiser and a Gram matrix, not bare matrices"
-NEEDS_SINGLE_DRAWS = "is a fact for batch 1"
+NEEDS_SINGLE_DRAWS = "is a fact for batch 1 and a plain optimiser (one output, no momentum, weight decay or epochs)"
+NEEDS_PLAIN = "is a fact for plain SGD (one output, no momentum, weight decay or epochs)"
 
 
 def full_batch(question: Question) -> Finding:
@@ -27,7 +28,7 @@ def full_batch(question: Question) -> Finding:
         return Finding(NEEDS_OPTIMISER)
     if question.samples is not None or not is_full_batch(question.optimiser, question.minimum.size):
         return Finding("the batch is not the full data set")
-    return gd_finding(question.minimum, question.optimiser.step_size, question.width)
+    return gd_finding(question.minimum, question.optimiser, question.width)
 
 
 def one_dimension(question: Question) -> Finding:
@@ -46,6 +47,8 @@ def orthogonal(question: Question) -> Finding:
     """E3: orthogonal gradients, lambda = max_i E log |1 - eta m_i K_ii / B|."""
     if question.minimum is None or question.optimiser is None:
         return Finding(NEEDS_OPTIMISER)
+    if not question.plain:
+        return Finding(NEEDS_PLAIN)
     coordinates = list(question.step_sizes_times_norms)
     if any(question.minimum.gram[i][j] for i in coordinates for j in coordinates if i != j):
         return Finding("the gradients are not orthogonal")
@@ -83,29 +86,35 @@ def equal_norms(question: Question) -> Finding:
 
 
 def nonexpansive(question: Question) -> Finding:
-    """E5: no step expands and every gradient is contracted, so lambda < 0. Any batch: (2B/eta) M^-1 - K_SS positive definite for each batch."""
-    if question.minimum is None or question.optimiser is None:
+    """E5: no step expands and every gradient is contracted, so lambda < 0. Any batch: room M^-1 - K_SS positive definite, room = (2 - eta omega) B/eta, for
+    each batch with multiplicities M on its support S. Weight decay, epochs and vector outputs included; not momentum, whose steps expand."""
+    minimum, optimiser = question.minimum, question.optimiser
+    if minimum is None or optimiser is None:
         return Finding(NEEDS_OPTIMISER)
-    if question.single_draws:
-        too_large = [i for i, c in question.step_sizes_times_norms.items() if c >= 2]
+    if optimiser.momentum:
+        return Finding("is no fact for momentum")
+    draws, size = single_steps(optimiser), minimum.size
+    batch = size if isinstance(draws, GradientDescent) else draws.batch
+    room = (2 - optimiser.step_size * optimiser.weight_decay) * batch / optimiser.step_size
+    contracts = Finding("every batch contracts", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
+    if batch == 1 and minimum.outputs == 1:
+        eta = optimiser.step_size
+        too_large = [(i, eta * minimum.gram[i][i]) for i in question.indices if minimum.gram[i][i] >= room]
         if too_large:
-            return Finding(f"c_{too_large[0]} = {question.step_sizes_times_norms[too_large[0]]} >= 2")
-        return Finding("all c_i < 2", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
-    assert isinstance(question.optimiser, SGD)
-    cap = question.optimiser.batch if question.optimiser.replacement else 1
-    gram = question.minimum.block(question.indices)
-    edge = 2 * question.optimiser.batch / question.optimiser.step_size / cap
-    if positive_definite([[(edge if i == j else ZERO) - x for j, x in enumerate(row)] for i, row in enumerate(gram)]):
-        return Finding("every batch contracts", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
-    if question.why_no_family:
-        return Finding(question.why_no_family)
-    for m, p in batches(question.optimiser, question.minimum.size, question.indices):
-        support = [(i, e) for i, e in zip(question.indices, m, strict=True) if e]
-        scale = 2 * question.optimiser.batch / question.optimiser.step_size
-        block = [[(scale / e if i == j else ZERO) - question.minimum.gram[i][j] for j, _ in support] for i, e in support]
+            return Finding(f"c_{too_large[0][0]} = {too_large[0][1]} >= {2 - eta * optimiser.weight_decay}")
+        return replace(contracts, reason="all c_i < 2" if optimiser.plain else "all eta (omega + K_ii) < 2")
+    cap = draws.batch if isinstance(draws, SGD) and draws.replacement else 1
+    gram = minimum.block(question.indices)
+    if positive_definite([[(room / cap if i == j else ZERO) - x for j, x in enumerate(row)] for i, row in enumerate(gram)]):
+        return contracts
+    if count_batches(draws, size, len(question.indices)) > MAX_STEPS:
+        return Finding("there are too many batches to look at each")
+    for m, p in batches(draws, size, question.indices):
+        support = [(a, e) for a, e in zip(minimum.rows(question.indices), (e for e in m for _ in range(minimum.outputs)), strict=True) if e]
+        block = [[(room / e if a == b else ZERO) - minimum.gram[a][b] for b, _ in support] for a, e in support]
         if p and support and not positive_definite(block):
             return Finding(f"the batch {m} does not contract all its directions")
-    return Finding("every batch contracts", upper=Bound(ZERO, {"kind": "nonexpansive"}, True))
+    return contracts
 
 
 def boundary(question: Question) -> Finding:

@@ -11,8 +11,11 @@ from ..result import Attempt, Enclosure, Exact, interval
 from . import components, elementary, renewal
 from .isometry import isometries
 from .mean_square import mean_square, words
+from .positive import exterior_powers, positive_cone
 from .question import Bound, Finding, Question
 from .sandwich import planar
+from .simplicial import simplicial
+from .weighted import weighted_mean_square
 
 Method = Callable[[Question], Finding]
 
@@ -30,7 +33,11 @@ METHODS: dict[str, Method] = {
     "renewal (E8)": renewal.renewal,
     "planar sandwich (S4, S5)": planar,
     "mean square (E11)": mean_square,
+    "positive cone (S4)": positive_cone,
+    "weighted mean square (S7)": weighted_mean_square,
     "words": words,
+    "exterior powers (E20)": exterior_powers,
+    "simplicial sandwich (S4)": simplicial,
 }
 
 
@@ -95,7 +102,10 @@ def _accepted(statement: tuple[dict[str, Any], dict[str, Any]]) -> bool:
 
 def answered(subject: dict[str, Any], quantity: str, question: Question) -> tuple[Enclosure | None, str, list[Attempt]]:
     """(checked result or None, reason, what was tried) for a question."""
-    finding, method, tried = search(question)
+    # A member of the family is an epoch for reshuffled samples: the question and the findings are about it, the answer is per step.
+    whole = replace(question, width=question.width * question.period) if question.width is not None else question
+    finding, method, tried = search(whole)
+    finding = finding.per_step(question.period)
     try:
         return certified(subject, quantity, finding, method, tried), finding.reason, tried
     except (Rejected, RecursionError) as refusal:

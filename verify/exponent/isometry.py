@@ -15,7 +15,7 @@ MAX_DIMENSION = 8
 
 def isometries(question: Question) -> Finding:
     """A_s^T S A_s = S for all s with S positive definite: |det A_s| = 1 proves lambda >= 0 (E4), E[A^T S A] = S proves lambda <= 0 (E11)."""
-    if question.rank > MAX_DIMENSION:
+    if question.dimension > MAX_DIMENSION:
         return Finding(f"the dimension is above {MAX_DIMENSION}")
     if question.why_no_family:
         return Finding(question.why_no_family)

@@ -5,6 +5,11 @@ steps (or by a power of two, see `renormalised`), and adds the logarithms of tho
 stays zero and its growth is -inf.
 The arrays `state` (chains, n), `rng` (chains,) and `growth` (chains,) are changed in place, so a run can be continued.
 
+To add a kernel for another optimiser: write a cached function that returns a `compiled` one with the arguments (data..., arrays..., state, rng, rounds,
+spacing, growth), in which every array after the data has one row for each chain and nothing is shared between chains: then `chains.Chains` runs it on all
+cores, interrupts it and saves it without knowing what it does. Bind the data where the `Part`s of an optimiser are made, `SGDProblem` and `DescentProblem`.
+K and features may be float32 or float64 (the compiler makes a version for each); vectors are float64.
+
 Random numbers: xorshift64* (S. Vigna, An experimental exploration of Marsaglia's xorshift generators, scrambled, ACM TOMS 42, 2016), one generator per
 chain, started by splitmix64 from the seed. A draw uses the upper 53 bits, for the column of Walker's alias method and for its comparison, or in the uniform
 case of `single` the upper 32 bits; the relative error of a probability is at most N 2^-53, resp. N 2^-32.
@@ -95,17 +100,18 @@ def renormalised(vector: Any, n: int, exactly: bool) -> Any:
 
 
 @functools.cache
-def single(size: int, lanes: int, uniform: bool) -> Kernel:
-    """Batch 1 in residual coordinates: r_j <- r_j - scaled[i, j] r_i with scaled = eta K.
+def single(size: int, lanes: int, uniform: bool, prescaled: bool) -> Kernel:
+    """Batch 1 in residual coordinates: r_j <- r_j - eta K_ij r_i.
 
-    Arguments of the kernel: scaled (N, n), keep (N,) and alias (N, 2) (not read if `uniform`), state, rng, rounds, spacing, growth; n = `size`, or any n if
-    `size` is 0; the number of chains is a multiple of `lanes`, the number of chains moved in turn so that their memory latencies overlap.
+    Arguments of the kernel: gram = K (N, n), eta (not read if `prescaled`: then gram is eta K), keep (N,) and alias (N, 2) (not read if `uniform`), state,
+    rng, rounds, spacing, growth; n = `size`, or any n if `size` is 0; the number of chains is a multiple of `lanes`, the number of chains moved in turn so
+    that their memory latencies overlap.
     """
 
     @compiled
-    def run(scaled: Any, keep: Any, alias: Any, state: Any, rng: Any, rounds: int, spacing: int, growth: Any) -> None:
+    def run(gram: Any, eta: float, keep: Any, alias: Any, state: Any, rng: Any, rounds: int, spacing: int, growth: Any) -> None:
         n = state.shape[1] if size == 0 else size
-        samples, count = np.float64(scaled.shape[0]), np.uint64(scaled.shape[0])
+        samples, count = np.float64(gram.shape[0]), np.uint64(gram.shape[0])
         for group in range(state.shape[0] // lanes):
             r = state[group * lanes : (group + 1) * lanes]
             seeds = rng[group * lanes : (group + 1) * lanes]
@@ -115,9 +121,9 @@ def single(size: int, lanes: int, uniform: bool) -> Kernel:
                         s = advanced(seeds[lane])
                         seeds[lane] = s
                         i = uniform_index(s, count) if uniform else chosen(scrambled(s) * samples, keep, alias)
-                        a = r[lane, i]
+                        a = r[lane, i] if prescaled else eta * r[lane, i]
                         for j in range(n):
-                            r[lane, j] -= a * scaled[i, j]
+                            r[lane, j] -= a * gram[i, j]
                 for lane in range(lanes):
                     growth[group * lanes + lane] += renormalised(r[lane], n, spacing == 1)
 
@@ -128,16 +134,17 @@ def single(size: int, lanes: int, uniform: bool) -> Kernel:
 def batched(factor: bool) -> Kernel:
     """Batches of any size, in residual coordinates or, with `factor`, in coordinates of the span of the gradients.
 
-    `rows` is (eta/B) K (n, n), and the step r <- r - sum_b r_{i_b} rows[i_b]; or sqrt(eta/B) times the gradients (k, n), and the step
-    w <- w - sum_b <rows[i_b], w> rows[i_b]. All coefficients are taken before the vector moves. slot[i] is the row of sample i, -1 for a sample that does
-    nothing. `order` (chains, N) holds a permutation of the samples for each chain: without replacement its first B entries are drawn by a partial
+    With `scale` = eta/B: `rows` is K (n, n), and the step r <- r - scale sum_b r_{i_b} rows[i_b]; or the gradients (k, n), and the step
+    w <- w - scale sum_b <rows[i_b], w> rows[i_b]. All coefficients are taken before the vector moves. slot[i] is the row of sample i, -1 for a sample that
+    does nothing. `order` (chains, N) holds a permutation of the samples for each chain: without replacement its first B entries are drawn by a partial
     Fisher-Yates shuffle, which is uniform from whatever permutation it starts.
     """
 
     @compiled
     def run(
-        rows: Any, slot: Any, keep: Any, alias: Any, batch: int, replacement: bool, order: Any, state: Any, rng: Any, rounds: int, spacing: int, growth: Any
-    ) -> None:
+        rows: Any, scale: float, slot: Any, keep: Any, alias: Any, batch: int, replacement: bool,
+        order: Any, state: Any, rng: Any, rounds: int, spacing: int, growth: Any,
+    ) -> None:  # fmt: skip
         n = state.shape[1]
         samples = slot.shape[0]
         picked = np.empty(batch, np.int64)
@@ -165,7 +172,7 @@ def batched(factor: bool) -> Kernel:
                                     a += rows[k, j] * r[j]
                             else:
                                 a = r[k]
-                        weight[b] = a
+                        weight[b] = scale * a
                     for b in range(batch):
                         k = picked[b]
                         if k >= 0:

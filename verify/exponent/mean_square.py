@@ -36,8 +36,8 @@ def mean_square_finding(question: Question) -> Finding:
     full = full_batch(question)
     if full.lower or full.upper:
         return full
-    if question.rank > MAX_DIMENSION:
-        return Finding(f"dimension {question.rank} is too large for the exact mean-square certificate")
+    if question.dimension > MAX_DIMENSION:
+        return Finding(f"dimension {question.dimension} is too large for the exact mean-square certificate")
     if question.why_no_family:
         return Finding(question.why_no_family)
     family = question.family
@@ -160,7 +160,7 @@ def words(question: Question) -> Finding:
 
     from ..balls import log_sum_bounds
 
-    if question.rank > MAX_DIMENSION:
+    if question.dimension > MAX_DIMENSION:
         return Finding("too large matrices")
     if question.why_no_family:
         return Finding(question.why_no_family)

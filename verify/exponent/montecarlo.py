@@ -1,16 +1,21 @@
 """Monte Carlo estimates of the top Lyapunov exponent lambda = lim (1/n) log ||A_n ... A_1||, in nats per step, for any number of samples.
 
-Statistical, never a certificate: the result is a confidence interval. Independent chains (64, or 32 above dimension 64) start near the slowest direction of
-the mean step; the first eighth of each run (at least 20 N / B steps) is thrown away; the mean log growth of each chain is one observation and the interval
-is Student's with (chains - 1) degrees of freedom, so that correlation within a chain, however long, does no harm. Two signs of a start not yet forgotten
-widen it: the excess of the change from the first to the second half of the run over two of its own standard errors, and the difference between the mean
-growth in the Euclidean norm and in the 1-norm. With several interacting parts (see `chains`) the intervals of the parts share
-the error probability (Bonferroni) and lambda is within the maximum of their lower ends and the maximum of their upper ends.
+Statistical, never a certificate: the result is a confidence interval. Independent chains (64, or 32 above dimension 64, 16 above 4096) start near the slowest
+direction of the mean step; the first eighth of each run (at least 20 N / B steps) is thrown away; the mean log growth of each chain is one observation and the
+interval is Student's with (chains - 1) degrees of freedom, so that correlation within a chain, however long, does no harm. Two signs of a start not yet
+forgotten widen it: the excess of the change from the first to the second half of the run over two of its own standard errors, and the difference between the
+mean growth in the Euclidean norm and in the 1-norm; and, for what these do not show, `sampling.FORGOTTEN`. With several interacting parts (see `chains`) the
+intervals of the parts share the error probability (Bonferroni) and lambda is within the maximum of their lower ends and the maximum of their upper ends.
 
 What cannot be resolved: exponents that differ on a time scale longer than the run (kappa_min eta / N below one over the steps of one chain, step sizes or
 couplings that are tiny) except in the start's favour; families with invariant subspaces that are not coordinate subspaces and have nearly equal exponents;
 events rarer than one over the number of steps; cancellation below 1e-15: a product that is zero only up to round-off looks like a factor of 1e-16.
-Speed: one step costs about 2 N flops for batch 1, B N for batches, 2 B d in a span of dimension d < N, d^2 for a family.
+Where such slow modes hide the sign, eta below the mean-square threshold proves lambda < 0 (`estimate`); `upper_bound` has one-sided bounds for finite samples.
+
+Size: one step costs about 2 N flops for batch 1, B N for batches, 2 B d in a span of dimension d < N, d^2 for a family; K or X lie in memory once (`blocks`), a
+chain is a vector. From N of a few thousand on, the speed is that of the memory: a step reads a row of K, so float32 is up to twice as fast.
+With precision = "float32" a float64 K or X is rounded, and the half-width grows by what that can change in a step, on average and to first order: by
+eta 2^-24 |K|_F / N.
 
 Sources: H. Furstenberg, H. Kesten, Products of random matrices, Ann. Math. Statist. 31, 1960; J.-P. Eckmann, D. Ruelle, Rev. Mod. Phys. 57, 1985 (the
 method of renormalised products); D. Chemnitz, M. Engel, JMLR 26(134), 2025 (lambda of SGD at a minimum).
@@ -20,40 +25,69 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from time import perf_counter
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exact import InputError
-from .chains import Chains, Part, SGDProblem, family_parts, features_block, gram_block
+from .blocks import Block, Floats, Reals, checked_gram, features_block, gram_block
+from .chains import SGDProblem, family_parts
+from .crossing import Crossing
+from .descent_chains import DescentProblem
+from .sampling import GrowthEstimate, Sampling, estimate
 
-Floats = NDArray[np.float64]
-STEPS = 20_000_000
-# Round-off of a step, relative; no interval is narrower.
-ROUNDING = 1e-15
+__all__ = ["DescentProblem", "GrowthEstimate", "descent_growth", "descent_threshold", "family_growth", "features_growth", "sgd_growth", "sgd_threshold"]
+
+UNCHECKED = "the rank of K was not determined at this size"
 
 
 @dataclass(frozen=True)
-class GrowthEstimate:
-    """lambda is within value +- half_width (nats per step) with probability about `confidence` over the random samples.
+class Source:
+    """K or features as they lie in memory, and the relative rounding of their entries by the change to float32 (0: none)."""
 
-    `value` is -inf (and half_width 0) if a vector became exactly zero: a product that vanishes with positive probability has lambda = -inf. `steps` counts
-    the steps of all chains after the burn-in; both counts are 0 where lambda is a sum of logarithms and nothing had to be sampled.
-    """
+    array: Reals
+    factor: bool
+    rounding: float
 
-    value: float
-    half_width: float
-    confidence: float
-    steps: int
-    chains: int
-    seed: int
+    @classmethod
+    def of(cls, values: ArrayLike, factor: bool, precision: str | None = None) -> Source:
+        """Raises `InputError` for what is no finite matrix; for K see also `checked_gram`."""
+        name = "features" if factor else "gram"
+        if precision not in (None, "float32", "float64"):
+            raise InputError(f"precision = {precision!r} is not known; write \"float32\" or \"float64\"")
+        given = np.asarray(values)
+        kept = given.dtype == np.float32 and precision != "float64"
+        array = given if kept else _floats(values, name, 2)
+        if kept and (array.ndim != 2 or not array.size or not np.all(np.isfinite(array))):
+            raise InputError(f"{name} must be a nonempty array of finite numbers with 2 axes; its shape is {array.shape}")
+        array = np.ascontiguousarray(array) if factor else checked_gram(np.ascontiguousarray(array))
+        narrowed = precision == "float32" and not kept
+        return cls(array.astype(np.float32) if narrowed else array, factor, 2.0**-24 if narrowed else 0.0)
 
-    @property
-    def sign(self) -> int:
-        """-1 or 1 if the interval excludes zero, else 0."""
-        return 0 if abs(self.value) <= self.half_width else int(math.copysign(1, self.value))
+    def problem(self, batch: int, replacement: bool, weights: ArrayLike | None) -> SGDProblem:
+        """SGD on these data, at no particular step size."""
+        x = self.array
+        norms = np.einsum("ij,ij->i", x, x, dtype=float) if self.factor else np.diag(x).astype(float)
+
+        def row(i: int) -> Floats:
+            return np.asarray(x @ x[i] if self.factor else x[i], dtype=float)
+
+        def block(samples: NDArray[np.int64]) -> Block:
+            everything = len(samples) == len(x)
+            if self.factor:
+                return features_block(x if everything else x[samples], samples)
+            return gram_block(x if everything else x[np.ix_(samples, samples)], samples)
+
+        return SGDProblem.build(len(x), norms, row, block, batch, replacement, weights)
+
+    def slack(self, step_size: float) -> float:
+        """By how much rounding K (or X, twice) to float32 can change the growth per step: to first order, on average, at most."""
+        if not self.rounding:
+            return 0.0
+        frobenius = float(np.linalg.norm(self.array.T @ self.array if self.factor else self.array))
+        return (2 if self.factor else 1) * self.rounding * step_size * frobenius / len(self.array)
 
 
 def sgd_growth(
@@ -63,23 +97,19 @@ def sgd_growth(
     batch: int = 1,
     replacement: bool = True,
     weights: ArrayLike | None = None,
-    steps: int = STEPS,
-    target_half_width: float | None = None,
-    time_limit: float = 5.0,
-    confidence: float = 0.99,
-    seed: int = 0,
+    precision: str | None = None,
+    **options: Any,
 ) -> GrowthEstimate:
     """Estimate lambda of SGD at a minimum with the Gram matrix `gram` (N, N): steps r <- r - (eta/B) sum_{i in S} K e_i r_i, restricted to range(K).
 
     S holds `batch` samples, independent with probabilities proportional to `weights` (N,) (uniform if None; repeated samples count), or without
-    `replacement` a uniform set. The run has `steps` steps over all chains, or goes on until the half-width is at most `target_half_width` (then `steps`
-    plays no part), and ends at `time_limit` seconds, which do not include compiling, nor the eigenvalues of K (N^3). Unless the time runs out, the
-    result is a function of the arguments; the same seed draws the same samples whatever the step size. Rigour: statistical, see the module.
+    `replacement` a uniform set. `precision` "float32" rounds K, None leaves a float32 array as it is and takes everything else in double precision.
+    The other `options` are those of `Sampling`. Rigour: statistical, see the module.
 
-    Raises `InputError` for arguments out of range and for a matrix that is not symmetric positive semidefinite.
+    Raises `InputError` for arguments out of range and for a matrix that is not symmetric positive semidefinite (beyond N = 1024 only K_ii >= 0, symmetry and
+    |K_ij| <= sqrt(K_ii K_jj) are checked).
     """
-    problem = _gram_problem(gram, batch, replacement, weights)
-    return _estimate(problem.at(float(step_size), _seed(seed)), steps, target_half_width, time_limit, confidence, seed)
+    return _growth(Source.of(gram, False, precision), float(step_size), batch, replacement, weights, Sampling(**options))
 
 
 def features_growth(
@@ -89,41 +119,60 @@ def features_growth(
     batch: int = 1,
     replacement: bool = True,
     weights: ArrayLike | None = None,
-    steps: int = STEPS,
-    target_half_width: float | None = None,
-    time_limit: float = 5.0,
-    confidence: float = 0.99,
-    seed: int = 0,
+    precision: str | None = None,
+    **options: Any,
 ) -> GrowthEstimate:
-    """As `sgd_growth` for K = X X^T with X = `features` (N, D), the rows being the gradients g_i. K is not formed if D < N."""
-    x = _floats(features, "features", 2)
-    row: Callable[[int], Floats] = lambda i: x @ x[i]  # noqa: E731
-    problem = SGDProblem.build(len(x), np.einsum("ij,ij->i", x, x), row, lambda s: features_block(x[s], s), batch, replacement, weights)
-    return _estimate(problem.at(float(step_size), _seed(seed)), steps, target_half_width, time_limit, confidence, seed)
+    """As `sgd_growth` for K = X X^T with X = `features` (N, D), the rows being the gradients g_i. K is not formed if D < N: a step costs 2 D, not N."""
+    return _growth(Source.of(features, True, precision), float(step_size), batch, replacement, weights, Sampling(**options))
 
 
-def family_growth(
-    matrices: ArrayLike,
-    probabilities: ArrayLike,
-    *,
-    steps: int = STEPS,
-    target_half_width: float | None = None,
-    time_limit: float = 5.0,
-    confidence: float = 0.99,
-    seed: int = 0,
-) -> GrowthEstimate:
+def _growth(source: Source, step_size: float, batch: int, replacement: bool, weights: ArrayLike | None, sampling: Sampling) -> GrowthEstimate:
+    problem = source.problem(batch, replacement, weights)
+    parts = problem.at(step_size, _seed(sampling.seed))
+    key = (source.array, source.factor, step_size, batch, replacement, problem.probabilities, sampling.seed)
+    return estimate(parts, sampling, key, source.slack(step_size), "" if problem.checked else UNCHECKED)
+
+
+def family_growth(matrices: ArrayLike, probabilities: ArrayLike, **options: Any) -> GrowthEstimate:
     """Estimate lambda of independent products of `matrices` (m, d, d), drawn with `probabilities` (m,) that sum to at most 1; the identity has the rest.
 
-    The other arguments, the result and its rigour are those of `sgd_growth`. Raises `InputError` for arguments out of range.
+    The `options` are those of `Sampling`, the result and its rigour those of `sgd_growth`. Raises `InputError` for arguments out of range.
     """
-    family, p = _floats(matrices, "matrices", 3), _floats(probabilities, "probabilities", 1)
+    family, p, sampling = _floats(matrices, "matrices", 3), _floats(probabilities, "probabilities", 1), Sampling(**options)
     if family.shape[1] != family.shape[2] or len(p) != len(family):
         raise InputError(f"matrices has the shape {family.shape} and probabilities {p.shape}; they must be (m, d, d) and (m,)")
     if not np.all(p > 0) or p.sum() > 1 + 1e-9:
         raise InputError(f"probabilities must be positive with a sum of at most 1, but their minimum is {p.min()} and their sum {p.sum()}")
     if np.abs(family).max() > 1e150:
         raise InputError(f"matrices has an entry of size {np.abs(family).max():.3g}; at most 1e150 can be handled: scale the family and add the logarithm")
-    return _estimate(family_parts(family, p, _seed(seed)), steps, target_half_width, time_limit, confidence, seed)
+    return estimate(family_parts(family, p, _seed(sampling.seed)), sampling, (family, p, sampling.seed))
+
+
+def descent_growth(problem: DescentProblem, step_size: float, **options: Any) -> GrowthEstimate:
+    """Estimate lambda, per step, of an optimiser with momentum, weight decay, reshuffled epochs or vector outputs; the rest as for `sgd_growth`."""
+    sampling = Sampling(**options)
+    parts = problem.at(float(step_size), _seed(sampling.seed))
+    found = estimate(parts, replace(sampling, steps=max(1, sampling.steps // problem.period)), (*problem.key, step_size, sampling.seed))
+    return replace(found, steps=found.steps * problem.period)
+
+
+def descent_threshold(
+    problem: DescentProblem,
+    *,
+    lo: float,
+    hi: float,
+    width: float,
+    confidence: float = 0.95,
+    time_limit: float = 30.0,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Callable[[float, float, float], None] | None = None,
+) -> tuple[float, float, str]:
+    """As `sgd_threshold`, for the optimisers of `descent_growth`."""
+    if not 0 < lo < hi < math.inf or not width > 0:
+        raise InputError(f"lo = {lo}, hi = {hi}, width = {width}: needed are 0 < lo < hi and a positive width")
+    sampling = Sampling(time_limit=time_limit, confidence=confidence, seed=seed, threads=threads)
+    return Crossing(problem, sampling, _seed(seed)).shrink(float(lo), float(hi), float(width), progress)
 
 
 def sgd_threshold(
@@ -138,149 +187,25 @@ def sgd_threshold(
     confidence: float = 0.95,
     time_limit: float = 30.0,
     seed: int = 0,
+    threads: int | None = None,
+    precision: str | None = None,
+    features: bool = False,
     progress: Callable[[float, float, float], None] | None = None,
 ) -> tuple[float, float, str]:
     """A bracket [lo', hi'] of a sign change of lambda(eta) within [lo, hi], and "" or the reason why it is wider than `width`.
 
     With probability at least `confidence` lambda has, at lo' and hi', the two opposite signs seen there. All estimates use common random numbers, so that
-    lambda(eta) - lambda(eta') is known better than either; each step size is run until its sign is significant. Look number k, over the whole call, spends
-    (1 - confidence) / (k (k + 1)) of the error probability: the sum over any number of looks stays within bounds. {eta : lambda < 0} need not be
-    an interval: this finds one of the sign changes. `progress(lo', hi', seconds)` is called at each improvement. Rigour: statistical.
+    lambda(eta) - lambda(eta') is known better than either; how the error probability is shared by the looks is said in `crossing`. {eta : lambda < 0} need not
+    be an interval: this finds one of the sign changes. With `features` the first argument is X, and K = X X^T as in `features_growth`. `progress(lo', hi',
+    seconds)` is called at each improvement. Rigour: statistical.
 
     Raises `InputError` for arguments out of range, or if lambda has the same sign at both ends.
     """
     if not 0 < lo < hi < math.inf or not width > 0:
         raise InputError(f"lo = {lo}, hi = {hi}, width = {width}: needed are 0 < lo < hi and a positive width")
-    problem = _gram_problem(gram, batch, replacement, weights)
-    _check_limits(1, None, time_limit, confidence)
-    return _Bracket(problem, _seed(seed), 1 - confidence, perf_counter() + time_limit).shrink(float(lo), float(hi), float(width), progress)
-
-
-class _Bracket:
-    """The search of `sgd_threshold`: sign tests at step sizes beside the estimated zero."""
-
-    def __init__(self, problem: SGDProblem, seed: int, error: float, deadline: float) -> None:
-        self.problem, self.seed, self.error, self.deadline = problem, seed, error, deadline
-        self.start = perf_counter()
-        self.looks = 0
-
-    def test(self, eta: float, resolution: float) -> GrowthEstimate:
-        """The estimate at `eta`, run until its sign is significant, its half-width is below `resolution`, or the time is up."""
-        parts = self.problem.at(eta, self.seed)
-        steps = 1 << 12
-        while True:
-            in_time = _extend(parts, steps, self.deadline)
-            self.looks += 1
-            estimate = _interval(parts, 1 - self.error / (self.looks * (self.looks + 1)), self.seed)
-            if estimate.sign or not in_time or estimate.half_width < resolution or not estimate.chains:
-                return estimate
-            steps *= 2
-
-    def shrink(self, lo: float, hi: float, width: float, progress: Callable[[float, float, float], None] | None) -> tuple[float, float, str]:
-        left, right = self.test(lo, 0.0), self.test(hi, 0.0)
-        for eta, end in ((lo, left), (hi, right)):
-            if not end.sign:
-                return lo, hi, f"the sign at {eta:g} was not decided in time: lambda = {_spell(end)}, so that a sign change in between is not established"
-        if left.sign == right.sign:
-            raise InputError(f"lambda has the same sign at lo = {lo:g} ({_spell(left)}) and hi = {hi:g} ({_spell(right)}); move one of them")
-        # Infinite values say nothing about where the zero is; a finite stand-in starts the search in the middle.
-        values = [max(left.value, -1.0), max(right.value, -1.0)]
-        zero, side = lo + (hi - lo) * values[0] / (values[0] - values[1]), 0
-        while hi - lo > width:
-            margin = 0.45 * width if hi - lo < 6 * width else 0.12 * (hi - lo)
-            eta = zero - margin if side == 0 else zero + margin
-            if not lo < eta < hi:
-                side, eta = 1 - side, (zero + margin if side == 0 else zero - margin)
-            if not lo < eta < hi or perf_counter() > self.deadline:
-                eta = (lo + hi) / 2
-            slope = abs(values[1] - values[0]) / (hi - lo)
-            found = self.test(eta, 0.2 * slope * width)
-            if perf_counter() > self.deadline and not found.sign:
-                return lo, hi, f"the time was up: the sign at {eta:.12g} is not significant, lambda = {_spell(found)}"
-            value = max(found.value, -1.0)
-            if found.sign == left.sign:
-                lo, values[0] = eta, value
-            elif found.sign:
-                hi, values[1] = eta, value
-            if found.sign and progress is not None:
-                progress(lo, hi, perf_counter() - self.start)
-            # The newest estimate and the slope place the zero; a secant of the ends is the fallback.
-            guess = eta - value * (hi - lo) / (values[1] - values[0]) if values[1] != values[0] else lo
-            zero = guess if lo < guess < hi else lo + (hi - lo) * values[0] / (values[0] - values[1])
-            side = 1 - side
-        return lo, hi, ""
-
-
-def _gram_problem(gram: ArrayLike, batch: int, replacement: bool, weights: ArrayLike | None) -> SGDProblem:
-    k = _floats(gram, "gram", 2)
-    scale = np.sqrt(np.abs(np.diag(k))) if k.shape[0] == k.shape[1] else np.zeros(0)
-    if len(scale) != len(k) or np.any(np.diag(k) < 0) or np.any(np.abs(k - k.T) > 1e-8 * np.outer(scale, scale)):
-        raise InputError(f"gram, of shape {k.shape}, is not a symmetric positive semidefinite matrix (N, N); symmetrise it or look for the error in it")
-    k = (k + k.T) / 2
-    if np.any(np.abs(k) > (1 + 1e-8) * np.outer(scale, scale)):
-        raise InputError("gram has |K_ij| > sqrt(K_ii K_jj), which no Gram matrix has")
-    return SGDProblem.build(len(k), np.diag(k), lambda i: k[i], lambda s: gram_block(k[np.ix_(s, s)], s), batch, replacement, weights)
-
-
-def _estimate(parts: list[Part], steps: int, target: float | None, time_limit: float, confidence: float, seed: int) -> GrowthEstimate:
-    _check_limits(steps, target, time_limit, confidence)
-    deadline = perf_counter() + time_limit
-    chains = [part.chains for part in parts if part.chains]
-    goal = max((steps * 8 // 7 // c.count + c.burn for c in chains), default=0)
-    if target is not None:
-        goal = min(goal, 1 << 12)
-    while True:
-        in_time = _extend(parts, goal, deadline)
-        result = _interval(parts, confidence, seed)
-        if target is None or not in_time or result.half_width <= target or not chains:
-            return result
-        # Few looks, as each is a chance to stop on a lucky half-width.
-        goal = int(goal * min(4.0, max(1.3, 1.1 * (result.half_width / target) ** 2)))
-
-
-def _extend(parts: list[Part], steps: int, deadline: float) -> bool:
-    """Run all chains up to `steps` each; the parts share the time that is left. True if that was reached."""
-    chains = [part.chains for part in parts if part.chains]
-    reached = True
-    for index, run in enumerate(chains):
-        now = perf_counter()
-        reached &= run.extend(steps, now + max(0.0, deadline - now) / (len(chains) - index))
-    return reached
-
-
-def _interval(parts: list[Part], confidence: float, seed: int) -> GrowthEstimate:
-    """The maximum over the parts, from simultaneous intervals."""
-    chains = [part.chains for part in parts if part.chains]
-    error = (1 - confidence) / max(1, len(chains))
-    ends = [_part_interval(part, error) for part in parts]
-    low, high = max(end[0] for end in ends), max(end[1] for end in ends)
-    steps = sum(run.measured * run.count for run in chains)
-    if high == -math.inf:
-        return GrowthEstimate(-math.inf, 0.0, confidence, steps, sum(run.count for run in chains), seed)
-    value, half_width = (low + high) / 2, (high - low) / 2
-    return GrowthEstimate(value, half_width + ROUNDING * (1 + abs(value)), confidence, steps, sum(run.count for run in chains), seed)
-
-
-def _part_interval(part: Part, error: float) -> tuple[float, float]:
-    if part.chains is None:
-        return part.exact, part.exact
-    mean, half_width = _student(part.chains, error)
-    return part.scale * (mean - half_width), part.scale * (mean + half_width)
-
-
-def _student(run: Chains, error: float) -> tuple[float, float]:
-    """Mean growth per step and the half-width of its interval with two-sided error probability `error`."""
-    from scipy.special import stdtrit
-
-    means, changes, shapes = run.means()
-    if np.any(means == -math.inf):
-        return -math.inf, 0.0
-    if not np.all(np.isfinite(means)):
-        raise ArithmeticError("a chain left the range of floating point; please report the input: the spacing of renormalisations was to exclude this")
-    root = math.sqrt(len(means))
-    drift = max(0.0, abs(float(changes.mean())) - 2 * float(changes.std(ddof=1)) / root) + abs(float(shapes.mean()))
-    quantile = float(stdtrit(len(means) - 1, 1 - error / 2))
-    return float(means.mean()), quantile * float(means.std(ddof=1)) / root + drift
+    problem = Source.of(gram, features, precision).problem(batch, replacement, weights)
+    sampling = Sampling(time_limit=time_limit, confidence=confidence, seed=seed, threads=threads)
+    return Crossing(problem, sampling, _seed(seed)).shrink(float(lo), float(hi), float(width), progress)
 
 
 def _floats(values: ArrayLike, name: str, dimensions: int) -> Floats:
@@ -290,16 +215,7 @@ def _floats(values: ArrayLike, name: str, dimensions: int) -> Floats:
     return array
 
 
-def _check_limits(steps: int, target: float | None, time_limit: float, confidence: float) -> None:
-    if steps < 1 or not time_limit > 0 or not 0 < confidence < 1 or (target is not None and not target > 0):
-        raise InputError(f"steps = {steps}, target_half_width = {target}, time_limit = {time_limit} must be positive, confidence = {confidence} in (0, 1)")
-
-
 def _seed(seed: int) -> int:
     from . import kernels
 
     return int(kernels.splitmix(seed, 1)[0])
-
-
-def _spell(estimate: GrowthEstimate) -> str:
-    return f"{estimate.value:.6g} +- {estimate.half_width:.2g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from ..exact import InputError
 from ..family import MatrixFamily
 from ..minimum import Minimum
 from ..minimum import rank as rank_of
-from ..optimiser import GradientDescent, Optimiser, matrix_family, probabilities
+from ..optimiser import SGD, Optimiser, epoch_length, matrix_family, probabilities
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,14 @@ class Finding:
         below = self.upper and (self.upper.value < 0 or (self.upper.value == 0 and self.upper.strict))
         above = self.lower and (self.lower.value > 0 or (self.lower.value == 0 and self.lower.strict))
         return bool(below or above)
+
+    def per_step(self, period: int) -> Finding:
+        """What is known about a family whose members are `period` steps each, per step."""
+        if period == 1:
+            return self
+        lower, upper = (bound and replace(bound, value=bound.value / period) for bound in (self.lower, self.upper))
+        expression = self.expression if self.expression in (None, "0", "-oo") else f"({self.expression})/{period}"
+        return Finding(self.reason, lower, upper, expression)
 
     def reaches(self, width: Fraction | None) -> bool:
         """Whether the goal is met: the sign (width None), or the sign and an enclosure of that width (an exact -infinity is one)."""
@@ -94,20 +102,35 @@ class Question:
 
     @cached_property
     def rank(self) -> int:
-        """d, the dimension of the span of the gradients asked about."""
+        """The dimension of the span of the gradients asked about."""
         if self.matrices is not None:
             return self.matrices.dimension
         assert self.minimum is not None
         return self.minimum.rank if self.samples is None else rank_of(self.minimum.block(self.samples))
 
     @property
+    def dimension(self) -> int:
+        """d, the dimension on which the steps act: the rank, doubled by momentum, whose state is (r_n, r_(n-1))."""
+        return self.rank * (2 if self.optimiser is not None and self.optimiser.momentum else 1)
+
+    @property
+    def period(self) -> int:
+        """How many steps a member of the family is: N/B for reshuffled epochs, else 1."""
+        return 1 if self.minimum is None else epoch_length(self.optimiser, self.minimum.size)
+
+    @property
+    def plain(self) -> bool:
+        """SGD with independent batches, one output, neither momentum nor weight decay: the setting of E3 to E7."""
+        return self.minimum is not None and self.minimum.outputs == 1 and isinstance(self.optimiser, SGD) and self.optimiser.plain
+
+    @property
     def single_draws(self) -> bool:
-        """Batch 1, the setting of E3 to E7."""
-        return self.minimum is not None and (self.optimiser is not None and not isinstance(self.optimiser, GradientDescent) and self.optimiser.batch == 1)
+        """Plain SGD with batch 1."""
+        return self.plain and isinstance(self.optimiser, SGD) and self.optimiser.batch == 1
 
     @cached_property
     def step_sizes_times_norms(self) -> dict[int, Fraction]:
-        """c_i = eta K_ii for the samples with a gradient."""
+        """c_i = eta K_ii for the samples with a gradient (one output)."""
         assert self.minimum is not None
         assert self.optimiser is not None
         return {i: self.optimiser.step_size * self.minimum.gram[i][i] for i in self.indices if self.minimum.gram[i][i]}

@@ -16,7 +16,7 @@ def renewal(question: Question) -> Finding:
 
     Steps A = a b^T of rank one (probability p) and B with (B - I)(B - xI) = 0 (probability q); alpha + beta x^k = b . B^k a.
     """
-    if question.rank > 8:
+    if question.dimension > 8:
         return Finding("the dimension is above 8")
     if question.why_no_family:
         return Finding(question.why_no_family)

@@ -11,8 +11,8 @@ MAX_STEPS = 64
 
 def planar(question: Question) -> Finding:
     """Two-sided bounds on lambda in two dimensions, searched in floating point and proved by cones with integer forms."""
-    if question.rank != 2:
-        return Finding(f"the gradients span {question.rank} dimensions, not 2")
+    if question.dimension != 2:
+        return Finding(f"the steps act on {question.dimension} dimensions, not 2")
     if question.why_no_family:
         return Finding(question.why_no_family)
     if len(question.family.matrices) > MAX_STEPS:

@@ -111,6 +111,8 @@ class _Judge:
     def __init__(self, problem: Problem, evidence: Evidence) -> None:
         self.evidence = evidence
         self.minimum, self.optimiser = problem.exact
+        if self.minimum.outputs > 1:
+            raise InputError(f"the predicate speaks of one output for each sample, the problem has {self.minimum.outputs}; leave outputs out")
         self.eigenvalues = Eigenvalues(self.minimum)
 
     def formula(self, tree: Formula) -> _Verdict:

@@ -13,13 +13,13 @@ from theorems import Conclusion, Fact, facts_of, get
 
 from ..exact import Vector, positive
 from ..minimum import Minimum
-from ..optimiser import SGD, GradientDescent, is_full_batch
+from ..optimiser import SGD, GradientDescent, Optimiser, full_descent, is_full_batch
 from ..problem import Problem, Progress
 from ..result import Exponent, Sign
 from ..threshold.bracket import CriticalBracket, critical_bracket
 from ..threshold.mean_square import mean_square_threshold
 from ..threshold.search import NotFound, Threshold
-from .point import Point, evaluate, reaches
+from .point import VALUE_WIDTH, Point, evaluate, reaches
 
 THRESHOLD_SECONDS = 4.0
 MAX_DIMENSIONS = 64  # beyond it the roots of the characteristic polynomial take long
@@ -29,7 +29,7 @@ MAX_DIMENSIONS = 64  # beyond it the roots of the characteristic polynomial take
 class Verdict:
     """The conclusion of a theorem for one optimiser: gradient descent, or the SGD of the problem."""
 
-    optimiser: Literal["GD", "SGD"]
+    optimiser: Literal["GD", "SGD"]  # with the momentum, weight decay and epochs of the problem
     title: str
     conclusion: Conclusion
 
@@ -102,21 +102,25 @@ def analyse(
     width: Any = None,
     *,
     thresholds: bool = True,
+    value_width: Fraction = VALUE_WIDTH,
     time_limit: float = 20.0,
     seed: int = 0,
     confidence: float = 0.99,
     progress: Progress | None = None,
 ) -> Analysis:
-    """Exponents, regularity, thresholds and verdicts of a problem. `width` is asked of lambda; `time_limit` (seconds) holds for each search."""
+    """Exponents, regularity, thresholds and verdicts of a problem. `width` is asked of lambda; `time_limit` (seconds) holds for each search.
+
+    `value_width` is how narrow an enclosure of lambda is tried beside a proof of its sign.
+    """
     wanted = None if width is None else positive(width, "width")
-    point = evaluate(problem, wanted, time_limit=time_limit, seed=seed, confidence=confidence, progress=progress)
+    point = evaluate(problem, wanted, value_width=value_width, time_limit=time_limit, seed=seed, confidence=confidence, progress=progress)
     minimum = problem.minimum
     exact = minimum if isinstance(minimum, Minimum) else None
     optimiser = problem.optimiser
     return Analysis(
         problem=problem,
         point=point,
-        c=tuple(optimiser.step_size * k for k in exact.diagonal) if exact is not None and optimiser is not None else (),
+        c=tuple(optimiser.step_size * k for k in exact.diagonal) if exact is not None and exact.outputs == 1 and optimiser is not None else (),
         regularity=_regularity(problem),
         components=exact.components if exact is not None else (),
         rank=exact.rank if exact is not None else problem.family.dimension if problem.matrices is not None else None,
@@ -140,9 +144,9 @@ def _verdicts(problem: Problem, point: Point) -> tuple[Verdict, ...]:
     if not isinstance(minimum, Minimum) or optimiser is None:
         return ()
     mu, lambda_ = (Sign.UNDECIDED if x is None else x.sign for x in (point.mu, point.lambda_))
-    gd = facts_of(minimum, GradientDescent(optimiser.step_size), mu_sign=mu.value)
+    gd = facts_of(minimum, full_descent(optimiser), mu_sign=mu.value)
     found = [Verdict("GD", get("T1").title, get("T1").conclude(gd)), Verdict("GD", get("T3").title, get("T3").conclude(gd))]
-    if isinstance(optimiser, SGD):
+    if not isinstance(optimiser, GradientDescent):
         # A full batch counts as gradient descent, whose exponent is lambda as well (E2).
         sgd = facts_of(minimum, optimiser, mu_sign=lambda_.value, lambda_sign=lambda_.value)
         found += [Verdict("SGD", get(id).title, get(id).conclude(sgd)) for id in ("T2", "T3")]
@@ -159,17 +163,19 @@ def find_thresholds(problem: Problem, *, time_limit: float = 20.0, seed: int = 0
     if isinstance(minimum, Minimum):
         if progress:
             progress("threshold of gradient descent")
-        gd, expression = _gradient_descent_threshold(minimum, notes)
+        gd, expression = _gradient_descent_threshold(minimum, optimiser, notes)
     if isinstance(optimiser, GradientDescent):
         return Thresholds(gd, expression, notes=tuple(notes))
-    bracket = critical_bracket(minimum, optimiser) if isinstance(minimum, Minimum) and optimiser.batch == 1 else None
+    single = isinstance(optimiser, SGD) and optimiser.batch == minimum.outputs == 1 and optimiser.plain
+    bracket = critical_bracket(minimum, optimiser) if isinstance(minimum, Minimum) and isinstance(optimiser, SGD) and single else None
     if progress:
         progress("mean-square threshold")
     full = is_full_batch(optimiser, minimum.size)
     exact = None if gd is None else Threshold(*gd, True, True, "full batch (E2)", "ms = mu, so this is the threshold of gradient descent")
     ms = exact if full else mean_square_threshold(problem)
     if ms is None and not full:
-        notes.append("the mean-square threshold is not computed for so many samples or batches")
+        affine = isinstance(optimiser, SGD) and not optimiser.momentum
+        notes.append(f"the mean-square threshold is not computed for {'so many samples or batches' if affine else 'momentum or reshuffled epochs'}")
     if progress:
         progress("threshold of SGD")
     sgd = None
@@ -180,15 +186,15 @@ def find_thresholds(problem: Problem, *, time_limit: float = 20.0, seed: int = 0
     return Thresholds(gd, expression, ms, sgd, bracket, tuple(notes))
 
 
-def _gradient_descent_threshold(minimum: Minimum, notes: list[str]) -> tuple[tuple[Fraction, Fraction] | None, str | None]:
+def _gradient_descent_threshold(minimum: Minimum, optimiser: Optimiser, notes: list[str]) -> tuple[tuple[Fraction, Fraction] | None, str | None]:
     from ..exponent.gradient_descent import gd_threshold
 
-    size = min(minimum.size, len(minimum.features[0])) if minimum.features is not None else minimum.size
+    size = min(len(minimum.gram), len(minimum.features[0])) if minimum.features is not None else len(minimum.gram)
     if size > MAX_DIMENSIONS:
         notes.append(f"2N/kappa_max is not enclosed for more than {MAX_DIMENSIONS} dimensions")
         return None, None
     scale = 2 / max(minimum.diagonal)
-    lo, hi, expression = gd_threshold(minimum, scale / 10**12)
+    lo, hi, expression = gd_threshold(minimum, scale / 10**12, optimiser)
     return (lo, hi), expression
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from typing import Any
 
 from ..certificate import Statement
-from ..certificate.check import inverse, pieces
+from ..certificate.format import BALL_FORMAT
+from ..certificate.written import Polynomial, why, written_pieces
 from ..exact import Matrix
 from ..family import MatrixFamily
-from ..result import Sign, decimal
+from ..result import Sign, decimal, interval
 from .text import NO_BREAK, SHOWN_ROWS, Section
-
-Polynomial = list[Fraction]  # coefficients of s^n, s^(n-1) t, ..., t^n
 
 
 def recheck_json(certificate: Any, statements: list[Statement], reason: str) -> dict[str, Any]:
@@ -23,7 +23,20 @@ def recheck_json(certificate: Any, statements: list[Statement], reason: str) -> 
         "id": None if reason else certificate["id"],
         "statements": [_statement_json(statement) for statement in statements],
         "subjects": [] if reason else [claim["subject"] for claim in _claims(certificate) if not isinstance(claim["subject"], int)],
-    }
+    } | ({"requires": "python-flint"} if is_ball_certificate(certificate) else {})
+
+
+def is_ball_certificate(certificate: Any) -> bool:
+    """Whether it calls itself one: then it is for `check_balls`."""
+    return isinstance(certificate, dict) and certificate.get("format") == BALL_FORMAT
+
+
+def ball_statements(certificate: Any) -> list[Statement]:
+    """Both ends that the ball checker accepts; raises `Rejected` as it does."""
+    from ..certificate.check_balls import check_balls
+
+    proved = check_balls(certificate)
+    return [Statement(0, "lambda", ">=", proved.lo), Statement(0, "lambda", "<=", proved.hi)]
 
 
 def _statement_json(s: Statement) -> dict[str, Any]:
@@ -33,13 +46,32 @@ def _statement_json(s: Statement) -> dict[str, Any]:
 def recheck_sections(certificate: Any, statements: list[Statement]) -> list[Section]:
     """The report of `recheck` for an accepted certificate: what is proved about what."""
     claims, proof = _claims(certificate), certificate["proof"]
+    if is_ball_certificate(certificate):
+        subject = Section("Proved about", tuple(_subject_lines(claims[0]["subject"])))
+        enclosed = f"in {interval(statements[0].value, statements[1].value)}"
+        head = Section("accepted by the ball checker, which requires python-flint", (("id", certificate["id"]),))
+        return [head, subject, Section("Statement (nats per step)", (("lambda", enclosed),))]
     proofs = proof["parts"] if proof["kind"] == "conjunction" else [proof]
     found = [Section("accepted by the trusted checker", (("id", certificate["id"]),))]
-    for owner in dict.fromkeys(s.subject for s in statements):
-        lines = [(f"{s.quantity} {s.relation} {_rounded(s)}", _proved(s, its)) for s, its in zip(statements, proofs, strict=True) if s.subject == owner]
-        found.append(Section("Proved about", tuple(_subject_lines(claims[owner]["subject"]))))
+    about: dict[str, list[tuple[str, str]]] = {}
+    subjects: dict[str, Any] = {}
+    for s, its in zip(statements, proofs, strict=True):
+        subject = claims[s.subject]["subject"]
+        ranged = isinstance(subject.get("step_size"), list)
+        shared = {k: v for k, v in subject.items() if k != "step_size"} if ranged else subject  # ranges of step sizes of one problem stand together
+        key = json.dumps(shared, sort_keys=True)
+        subjects[key] = shared
+        where = f"for every step size in {_range(subject['step_size'])}; " if ranged else ""
+        about.setdefault(key, []).append((f"{s.quantity} {s.relation} {_rounded(s)}", where + _proved(s, its)))
+    for key, lines in about.items():
+        found.append(Section("Proved about", tuple(_subject_lines(subjects[key]))))
         found.append(Section("Statements (nats per step)", tuple(lines)))
     return found
+
+
+def _range(ends: list[str]) -> str:
+    left = "(0" if Fraction(ends[0]) == 0 else f"[{ends[0]}"
+    return f"{left}, infinity)" if ends[1] == "inf" else f"{left}, {ends[1]}]"
 
 
 def _claims(certificate: Any) -> list[Any]:
@@ -49,7 +81,8 @@ def _claims(certificate: Any) -> list[Any]:
 
 def _subject_lines(subject: Any) -> list[tuple[str, str]]:
     """A subject that the checker has accepted, so that its keys and types are known."""
-    lines = [(key, str(subject[key])) for key in ("optimiser", "step_size", "batch", "replacement") if key in subject]
+    lines = [(key, str(subject[key])) for key in ("optimiser", "step_size", "batch", "replacement", "momentum", "weight_decay", "outputs") if key in subject]
+    lines += [("radius", f"every positive definite K within {subject['radius']} of this one, entry by entry")] if "radius" in subject else []
     lines += [("weights", _clip(", ".join(subject["weights"])))] if "weights" in subject else []
     for key in ("gram", "features"):
         lines += [(key if i == 0 else "", text) for i, text in enumerate(_rows_text(subject[key]))] if key in subject else []
@@ -81,67 +114,23 @@ def small_sections(family: MatrixFamily, relation: str, proof: dict[str, Any]) -
     weights, total = family.integer_weights, sum(family.integer_weights)
     steps = [(f"A_{k + 1}", f"{_rows(a)}, probability {p}") for k, (a, p) in enumerate(zip(family.matrices, family.probabilities, strict=True))]
     found = [Section(f"lambda {relation} 0, by hand: the steps", tuple(steps))]
+    every = list(written_pieces(family.matrices, weights, proof))
     for k, cone in enumerate(cones):
         lines = [("every v in it", f"v = s {_vector(cone[0])} + t {_vector(cone[1])} with s, t >= 0")]
         power = "" if degree == 1 else f"^{degree}"
         lines.append((f"h(v){power}", _spelled([Fraction(c) for c in forms[k]])))
-        every = list(pieces(proof["trees"][k], 2))
-        for generators, leaf in every:
-            if len(every) > 1:
-                corners = [[sum(cone[j][i] * g[j] for j in (0, 1)) for i in (0, 1)] for g in generators]
-                lines.append(("piece", f"now v = s {_vector(corners[0])} + t {_vector(corners[1])} with s, t >= 0"))
-            product: Polynomial = [Fraction(1)]
-            for step, (matrix, label, weight) in enumerate(zip(family.matrices, leaf, weights, strict=False)):
-                image = _image(matrix, cone, generators, cones[label])
-                sign = "-" if any(x < 0 for row in image for x in row) else ""
-                image = [[abs(x) for x in row] for row in image]
-                target = cones[label]
-                sums = " + ".join(f"({_spelled(x)}) {_vector(e)}" for x, e in zip(image, target, strict=True))
-                lines.append((f"{sign}A_{step + 1} v", f"{sums}, in cone {label + 1}"))
-                product = _times(product, _power(_composed(forms[label], image), weight))
-            here = _composed(forms[k], [[Fraction(g[i]) for g in generators] for i in (0, 1)])
-            difference = [a - b for a, b in zip(product, _power(here, total), strict=True)]
-            lines.append((_quantity(weights, total, degree), f"{_spelled(difference)}{_why(difference, relation)}"))
+        for piece in (piece for piece in every if piece.cone == k):
+            if not piece.whole:
+                lines.append(("piece", f"now v = s {_vector(piece.corners[0])} + t {_vector(piece.corners[1])} with s, t >= 0"))
+            for step, (sign, label, *image) in enumerate(piece.images):
+                sums = " + ".join(f"({_spelled(x)}) {_vector(e)}" for x, e in zip(image, cones[label], strict=True))
+                lines.append((f"{'-' if sign < 0 else ''}A_{step + 1} v", f"{sums}, in cone {label + 1}"))
+            lines.append((_quantity(weights, total, degree), f"{_spelled(piece.difference)}{_why(piece.difference, relation)}"))
         found.append(Section(f"Cone {k + 1}, spanned by {_vector(cone[0])} and {_vector(cone[1])}", tuple(lines)))
     change = "falls" if relation == "<" else "grows"
-    why = f"the images stay in the cones (up to sign) and the weighted product of h {change} at every step"
-    found.append(Section("Conclusion", (("", f"{why}, hence lambda{NO_BREAK}{relation}{NO_BREAK}0 (S2, S5 of theorems/THEORY.md)"),)))
+    text = f"the images stay in the cones (up to sign) and the weighted product of h {change} at every step"
+    found.append(Section("Conclusion", (("", f"{text}, hence lambda{NO_BREAK}{relation}{NO_BREAK}0 (S2, S5 of theorems/THEORY.md)"),)))
     return found
-
-
-def _image(matrix: Matrix, cone: list[list[int]], generators: list[list[int]], target: list[list[int]]) -> list[Polynomial]:
-    """Coordinates in the target cone of A(s v_0 + t v_1), as linear polynomials."""
-    back = inverse([[Fraction(e[i]) for e in target] for i in (0, 1)])
-    corners = [[sum(cone[j][i] * g[j] for j in (0, 1)) for i in (0, 1)] for g in generators]
-    moved = [[sum((matrix[i][j] * v[j] for j in (0, 1)), start=Fraction(0)) for i in (0, 1)] for v in corners]
-    return [[sum((back[i][j] * w[j] for j in (0, 1)), start=Fraction(0)) for w in moved] for i in (0, 1)]
-
-
-def _composed(form: list[int], image: list[Polynomial]) -> Polynomial:
-    """F(x_0, x_1) = sum c_j x_0^(q-j) x_1^j at linear polynomials x_0, x_1."""
-    degree = len(form) - 1
-    total = [Fraction(0)] * (degree + 1)
-    for j, c in enumerate(form):
-        term = [Fraction(c)]
-        for factor in [image[0]] * (degree - j) + [image[1]] * j:
-            term = _times(term, factor)
-        total = [x + y for x, y in zip(total, term, strict=True)]
-    return total
-
-
-def _times(a: Polynomial, b: Polynomial) -> Polynomial:
-    product = [Fraction(0)] * (len(a) + len(b) - 1)
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            product[i + j] += x * y
-    return product
-
-
-def _power(a: Polynomial, exponent: int) -> Polynomial:
-    product = [Fraction(1)]
-    for _ in range(exponent):
-        product = _times(product, a)
-    return product
 
 
 def _spelled(polynomial: Polynomial) -> str:
@@ -162,14 +151,13 @@ def _quantity(weights: tuple[int, ...], total: int, degree: int) -> str:
 
 
 def _why(difference: Polynomial, relation: str) -> str:
-    """Why the form has its sign for s, t >= 0."""
-    sign = -1 if relation == "<" else 1
-    name = "negative" if sign < 0 else "positive"
-    if all(sign * c >= 0 for c in difference) and difference[0] and difference[-1]:
-        return f"; no coefficient has the other sign and the outer ones are {name}"
-    if len(difference) == 3 and difference[1] ** 2 < 4 * difference[0] * difference[2] and sign * difference[0] > 0:
-        return f"; its discriminant is negative and its outer coefficients are {name}"
-    return f"; {name} for s, t >= 0: bisect s : t at 1 and expand (s = u + w, t = w and s = w, t = u + w), again where signs still differ"
+    """Why the form has its sign for s, t >= 0, in words."""
+    name = "negative" if relation == "<" else "positive"
+    return {
+        "coefficients": f"; no coefficient has the other sign and the outer ones are {name}",
+        "discriminant": f"; its discriminant is negative and its outer coefficients are {name}",
+        "bisection": f"; {name} for s, t >= 0: bisect s : t at 1 and expand (s = u + w, t = w and s = w, t = u + w), again where signs still differ",
+    }[why(difference, relation)]
 
 
 def _vector(v: list[int]) -> str:

@@ -5,13 +5,14 @@ Analysis, sweeps and figures are made of these points. Units: nats per step.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from ..exact import InputError
-from ..minimum import MeasuredMinimum, Minimum, rank
+from ..minimum import Minimum, rank
 from ..problem import Problem, Progress
 from ..result import Enclosure, Estimate, Exact, Exponent, Sign
 
@@ -53,14 +54,15 @@ def evaluate(
     spectrum_limit: int = MAX_EXACT_SPECTRUM,
     second_moment: bool = True,
     progress: Progress | None = None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> Point:
     """mu, lambda and ms of a problem: signs with proofs where possible, and a number for lambda.
 
     `width` is the width asked of lambda (None: the sign). Where all components of K are planar, a proof of the sign is followed by the search for an enclosure
     of `value_width`; where the proof leaves one side open otherwise, by Monte Carlo for `estimate_seconds`. Beyond `spectrum_limit` dimensions mu is estimated,
-    and `second_moment` False leaves ms out.
+    and `second_moment` False leaves ms out. `sampling` are options of the Monte Carlo estimates, as for `Problem.lyapunov`.
     """
-    options: dict[str, Any] = {"seed": seed, "confidence": confidence, "progress": progress}
+    options: dict[str, Any] = {"seed": seed, "confidence": confidence, "progress": progress, "sampling": sampling}
     _say(progress, "mu")
     mu = gradient_descent_exponent(problem, width, spectrum_limit)
     _say(progress, "lambda")
@@ -73,7 +75,7 @@ def evaluate(
             number = finer if is_two_sided(finer) else number
     if number is None:
         _say(progress, "lambda, Monte Carlo")
-        number = monte_carlo(problem, estimate_seconds, seed, confidence)
+        number = monte_carlo(problem, estimate_seconds, seed, confidence, sampling)
     moment = None
     if second_moment:
         _say(progress, "mean square")
@@ -104,28 +106,32 @@ def is_planar(problem: Problem) -> bool:
     minimum = problem.minimum
     if not isinstance(minimum, Minimum):
         return False
-    return all(len(c) <= 2 or (len(c) <= 200 and rank(minimum.block(c)) <= 2) for c in minimum.components)
+    limit = 1 if problem.optimiser is not None and problem.optimiser.momentum else 2
+    return all(len(c) * minimum.outputs <= limit or (len(c) <= 200 and rank(minimum.block(c)) <= limit) for c in minimum.components)
 
 
 def gradient_descent_exponent(problem: Problem, width: Any = None, limit: int = MAX_EXACT_SPECTRUM) -> Exponent | None:
     """mu exactly, or from floating-point eigenvalues where the characteristic polynomial is too large and no width is asked for."""
     minimum = problem.minimum
     if isinstance(minimum, Minimum) and problem.optimiser is not None and width is None:
-        size = min(minimum.size, len(minimum.features[0])) if minimum.features is not None else minimum.size
+        size = min(len(minimum.gram), len(minimum.features[0])) if minimum.features is not None else len(minimum.gram)
         if size > limit:
             from ..exponent.estimate import estimated_mu
 
-            return estimated_mu(MeasuredMinimum(minimum.gram_floats(), 0.0), problem.optimiser)
+            return estimated_mu(minimum, problem.optimiser)
     return problem.mu(width)
 
 
-def monte_carlo(problem: Problem, seconds: float, seed: int = 0, confidence: float = 0.99) -> Estimate | None:
+def monte_carlo(
+    problem: Problem, seconds: float, seed: int = 0, confidence: float = 0.99, sampling: Mapping[str, Any] | None = None
+) -> Estimate | None:
     """A Monte Carlo estimate of lambda, or None where the numbers do not fit into floating point."""
     from ..exponent.estimate import estimated
 
     family = problem.family if problem.matrices is not None else None
+    options = {"time_limit": seconds, "confidence": confidence, "seed": seed} | dict(sampling or {})
     try:
-        return estimated(problem.minimum, problem.optimiser, family, reason="", tried=[], time_limit=seconds, confidence=confidence, seed=seed)
+        return estimated(problem.minimum, problem.optimiser, family, reason="", tried=[], **options)
     except (InputError, OverflowError):
         return None
 

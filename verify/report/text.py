@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..minimum import Minimum
-from ..optimiser import SGD, GradientDescent
+from ..optimiser import SGD, GradientDescent, Optimiser, Reshuffled
 from ..problem import Problem, spelled
 from ..result import Enclosure, Estimate, Exact, Exponent, Sign, as_float, decimal, interval, outward_float
 from ..threshold.search import Threshold
@@ -30,6 +30,7 @@ WORDS = {
     "not in the support": "{0} cannot find w*: some neighbourhood of w* receives the limit of {0} with probability zero over the random start",
     "converges almost surely from every start": "{0} converges to a solution almost surely, from every start",
     "does not converge almost surely from every start": "{0} does not converge to a solution almost surely from every start",
+    "converges in law to a unique stationary law": "{0} converges in law to a unique stationary law, from every start, and not to w* (unless w* = 0)",
     "no statement": "says nothing here",
 }
 
@@ -91,7 +92,7 @@ def exponent_sections(problem: Problem, mu: Exponent | None, lambda_: Exponent) 
     """The report of `exponent`."""
     lines = _mu_lines(problem, mu)
     found = [Section(headline(problem), tuple(("", note) for note in problem.notes))]
-    found.append(Section("Exponents (nats per step)", (*lines, ("lambda", exponent_text(lambda_)))))
+    found.append(Section("Exponents (nats per step)", (*lines, ("lambda", exponent_text(lambda_)), *_meaning(problem.optimiser))))
     if lambda_.tried and lambda_.tried[-1].outcome != "decides":  # the sign, or the width that was asked for, was not reached
         found.append(Section("What was tried for lambda", tuple((attempt.method, attempt.outcome) for attempt in lambda_.tried)))
     return found
@@ -111,12 +112,20 @@ def headline(problem: Problem) -> str:
     if optimiser is None or minimum is None:
         family = problem.family
         return f"{problem.name}: {len(family.matrices)} matrices of size {family.dimension} x {family.dimension}"
-    data = f"N = {minimum.size} sample{'s' * (minimum.size > 1)}"
-    eta = _clip(str(optimiser.step_size))
-    if isinstance(optimiser, GradientDescent):
-        return f"{problem.name}: gradient descent, step size {eta}, {data}"
-    draws = f"batch {optimiser.batch}, {'with' if optimiser.replacement else 'without'} replacement{', weighted' if optimiser.weights else ''}"
-    return f"{problem.name}: SGD, step size {eta}, {draws}, {data}"
+    data = f"N = {minimum.size} sample{'s' * (minimum.size > 1)}" + (f" of {minimum.outputs} outputs" if minimum.outputs > 1 else "")
+    return f"{problem.name}: {_optimiser_words(optimiser)}, {data}"
+
+
+def _optimiser_words(optimiser: Optimiser) -> str:
+    kind = "gradient descent" if isinstance(optimiser, GradientDescent) else "SGD"
+    words = [kind, f"step size {_clip(str(optimiser.step_size))}"]
+    words += [f"{name.replace('_', ' ')} {_clip(str(value))}" for name in ("momentum", "weight_decay") if (value := getattr(optimiser, name))]
+    if isinstance(optimiser, Reshuffled):
+        words += [f"reshuffled epochs of batches of {optimiser.batch}"]
+    if isinstance(optimiser, SGD):
+        weighted = ", Kaczmarz weights" if optimiser.kaczmarz else ", weighted" if optimiser.weights else ""
+        words += [f"batch {optimiser.batch}", f"{'with' if optimiser.replacement else 'without'} replacement{weighted}"]
+    return ", ".join(words)
 
 
 def exponent_text(exponent: Exponent) -> str:
@@ -160,8 +169,9 @@ def _minimum_section(analysis: Analysis) -> Section:
     if not isinstance(minimum, Minimum):
         return Section("Minimum", (("K", "measured in floating point: estimates only, no verdicts; rationalise it for proofs"),))
     lines += [("K" if i == 0 else "", text) for i, text in enumerate(_matrix_text(minimum))]
-    lines.append(("c_i = eta K_ii", _list(analysis.c)))
-    lines.append(("rank", f"{analysis.rank} of N = {minimum.size}" + ("" if minimum.independent else "; everything is meant on range(K)")))
+    lines += [("c_i = eta K_ii", _list(analysis.c))] if analysis.c else []
+    rows = f"N = {minimum.size}" if minimum.outputs == 1 else f"N q = {len(minimum.gram)}"
+    lines.append(("rank", f"{analysis.rank} of {rows}" + ("" if minimum.independent else "; everything is meant on range(K)")))
     lines.append(("components", "; ".join("{" + _clip(", ".join(map(str, c)), 60) + "}" for c in analysis.components[:20])))
     solvable = minimum.solvable
     labels = "no labels are given" if solvable is None else "X w = labels has a solution" if solvable else "X w = labels has no solution"
@@ -178,6 +188,18 @@ def _mu_lines(problem: Problem, mu: Exponent | None) -> list[tuple[str, str]]:
     return [("mu", exponent_text(mu))] + ([("", "mu is that of gradient descent on the unweighted mean loss")] if weighted else [])
 
 
+def _meaning(optimiser: Optimiser | None) -> list[tuple[str, str]]:
+    """What the exponents are about where it is not plain SGD."""
+    if optimiser is None:
+        return []
+    found = ["exponents are those of the pair (r_n, r_(n-1)), which momentum moves"] if optimiser.momentum else []
+    if optimiser.weight_decay:
+        found.append("exponents are those of the linear part of the steps on the span of the gradients (off it weight decay acts alone); w* is no fixed point "
+                     "of the steps, and lambda < 0 means a unique stationary law, not that w* is reached")  # fmt: skip
+    found += ["lambda and ms are per step, not per epoch"] if isinstance(optimiser, Reshuffled) else []
+    return [("remark", text) for text in found]
+
+
 def _exponent_section(analysis: Analysis) -> Section:
     point = analysis.point
     lines = _mu_lines(analysis.problem, point.mu)
@@ -185,6 +207,7 @@ def _exponent_section(analysis: Analysis) -> Section:
     if point.number is not None and point.number is not point.lambda_:
         lines.append(("", f"its size: {_size_text(point.number)}"))
     lines += [("mean square", exponent_text(point.mean_square))] if point.mean_square is not None else []
+    lines += _meaning(analysis.problem.optimiser)
     return Section("Exponents (nats per step)", tuple(lines))
 
 
@@ -211,7 +234,8 @@ def _threshold_section(problem: Problem, found: Thresholds) -> Section:
     if found.gd is not None:
         exact = f" = {_clip(found.gd_expression, 60)}" if found.gd_expression and found.gd[0] != found.gd[1] else ""
         bounds = _number(found.gd[0]) if found.gd[0] == found.gd[1] else interval(*found.gd)
-        lines.append(("GD 2N/kappa_max", f"{bounds}{exact}; mu changes sign here"))
+        plain = problem.optimiser is None or problem.optimiser.plain
+        lines.append(("GD 2N/kappa_max" if plain else "GD", f"{bounds}{exact}; mu changes sign here"))
     if problem.optimiser is not None:
         lines.append(("this problem", _number(problem.optimiser.step_size)))
     lines += [("remark", note) for note in found.notes]
@@ -227,8 +251,8 @@ def _verdict_section(verdict: Verdict) -> Section:
 
 
 def _matrix_text(minimum: Minimum) -> list[str]:
-    if minimum.size > SHOWN_ROWS:
-        return [f"{minimum.size} x {minimum.size}, not shown"]
+    if len(minimum.gram) > SHOWN_ROWS:
+        return [f"{len(minimum.gram)} x {len(minimum.gram)}, not shown"]
     cells = spelled(minimum.gram)
     if max(len(cell) for row in cells for cell in row) > 14:
         cells = [[f"{as_float(x):.6g}" for x in row] for row in minimum.gram]
@@ -255,18 +279,22 @@ def _clip(text: str, length: int = 80) -> str:
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    """Keys: name, samples, rank, gram, optimiser, notes."""
+    """Keys: name, samples, outputs, rank, gram, optimiser, notes."""
     minimum, optimiser = problem.minimum, problem.optimiser
     about: dict[str, Any] | None = None
     if optimiser is not None:
         about = {"kind": optimiser.kind, "step_size": str(optimiser.step_size)}
+        if isinstance(optimiser, Reshuffled):
+            about |= {"batch": optimiser.batch}
         if isinstance(optimiser, SGD):
             about |= {"batch": optimiser.batch, "replacement": optimiser.replacement}
             about |= {"weights": None if optimiser.weights is None else [str(w) for w in optimiser.weights]}
+        about |= {"momentum": str(optimiser.momentum), "weight_decay": str(optimiser.weight_decay)}
     exact = minimum if isinstance(minimum, Minimum) else None
     return {
         "name": problem.name,
         "samples": None if minimum is None else minimum.size,
+        "outputs": None if minimum is None else minimum.outputs,
         "rank": exact.rank if exact is not None else None,
         "gram": spelled(exact.gram) if exact is not None else None,
         "optimiser": about,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..exact import InputError
 from ..minimum import MeasuredMinimum, Minimum, rank
-from ..optimiser import SGD, GradientDescent
+from ..optimiser import SGD, GradientDescent, Optimiser
 from ..result import as_float
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def components(minimum: Minimum | MeasuredMinimum) -> list[list[int]]:
     return list(groups.values())
 
 
-def chances(optimiser: SGD | GradientDescent, size: int) -> list[Fraction]:
+def chances(optimiser: Optimiser, size: int) -> list[Fraction]:
     """The probability of each sample in one draw, from the weights."""
     weights = getattr(optimiser, "weights", None) or [Fraction(1)] * size
     total = sum(weights, Fraction(0))
@@ -115,7 +115,7 @@ def _diagonal(minimum: Minimum | MeasuredMinimum) -> list[Any]:
     return [minimum.gram[i][i] for i in range(minimum.size)]
 
 
-def _sample_part(minimum: Minimum | MeasuredMinimum, optimiser: SGD | GradientDescent, samples: list[int]) -> Part:
+def _sample_part(minimum: Minimum | MeasuredMinimum, optimiser: Optimiser, samples: list[int]) -> Part:
     size = minimum.size
     eta = as_float(optimiser.step_size)
     gradients = _gradients(minimum, samples)
@@ -124,6 +124,7 @@ def _sample_part(minimum: Minimum | MeasuredMinimum, optimiser: SGD | GradientDe
         step = np.eye(gradients.shape[1]) - eta / size * gradients.T @ gradients
         low, high = _log_range([step])
         return Part(name, tuple(samples), gradients.shape[1], low, high, _exactly_singular(minimum, optimiser, samples), np.ones(1), matrices=step[None])
+    assert isinstance(optimiser, SGD)
     slot = np.full(size, -1)
     slot[samples] = np.arange(len(samples))
     p = chances(optimiser, size)
@@ -196,7 +197,7 @@ def _log_range(steps: list[Floats]) -> tuple[float, float]:
     return (math.log(low - margin) if low > 1e3 * margin else -math.inf), math.log(high + margin)
 
 
-def _exactly_singular(minimum: Minimum | MeasuredMinimum, optimiser: SGD | GradientDescent, samples: list[int]) -> bool:
+def _exactly_singular(minimum: Minimum | MeasuredMinimum, optimiser: Optimiser, samples: list[int]) -> bool:
     """Whether a step may be singular, exactly for batch 1; otherwise True wherever c >= 1 does not exclude it."""
     if isinstance(minimum, MeasuredMinimum):
         return False

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exact import InputError, rational
-from ..optimiser import GradientDescent, Optimiser, checked_for
+from ..optimiser import GradientDescent, Optimiser, Reshuffled, checked_for
 from ..result import Estimate, Exponent, Sign, as_float
 from .dynamics import chances, partial_sums
 from .model import SymbolicModel
@@ -111,7 +111,9 @@ def radius_ladder(
     The intervals of the fractions are exact (Clopper, Pearson 1934), at `confidence` each. `limits`: at how many of the limits lambda is computed. A function
     of its arguments. Raises `InputError` for arguments out of range.
     """
-    checked_for(optimiser, model.size)
+    if not optimiser.plain or isinstance(optimiser, Reshuffled):
+        raise InputError("models are run with plain SGD or gradient descent; leave momentum, weight decay and reshuffled epochs out")
+    optimiser = checked_for(optimiser, model.problem(optimiser).exact[0])
     sizes = _radii(radii)
     for name, value, most in (("starts", starts, 100_000), ("steps", steps, 10_000_000), ("limits", limits, 1000)):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:

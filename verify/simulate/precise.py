@@ -81,8 +81,9 @@ class System:
         divisor = integer(self.divisor)
         if self.steps is not None:
             steps = [[[(j, integer(a)) for j, a in row] for row in step] for step in self.steps]
+            zero = 0.0 if number == "float" else _zero(number)  # the whole sum where a row is zero
             for (s,) in draws:
-                x = [sum((a * x[j] for j, a in row), start=integer(0)) / divisor for row in steps[s]]
+                x = [sum((a * x[j] for j, a in row), start=zero) / divisor for row in steps[s]]
                 yield x
             return
         functionals = [[(j, integer(a)) for j, a in row] for row in self.functionals]
@@ -139,6 +140,7 @@ def drawn(optimiser: Optimiser | None, size: int, steps: int, rng: np.random.Gen
     """The batches of `steps` steps; for bare matrices (no optimiser) indices with the given probabilities."""
     if isinstance(optimiser, GradientDescent):
         return [tuple(range(size))] * steps
+    assert optimiser is None or isinstance(optimiser, SGD)
     if optimiser is not None and not optimiser.replacement and optimiser.batch > 1:
         return [tuple(rng.permutation(size)[: optimiser.batch].tolist()) for _ in range(steps)]
     cumulative = partial_sums(weights if weights is not None else chances(_sgd(optimiser), size))

@@ -17,6 +17,7 @@ from .course import Course, Floor, course
 from .dynamics import Part, Unsuited, parts_of
 from .evidence import CONFIDENCE, Evidence, Plan, Replicate, Verdict, decide
 from .precise import solution
+from .variants import as_matrices, is_variant
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -134,12 +135,16 @@ def simulate(
 ) -> Simulation:
     """Run SGD (or gradient descent, or products of bare matrices) and test whether it converges.
 
+    Momentum, weight decay, reshuffled epochs and vector outputs run as bare matrices from their definition (`variants`), where there are few enough; a step is
+    then an epoch for reshuffled samples, in `steps` and `rate` too. With weight decay this is the linear part: "converges" says lambda < 0.
+
     `steps`: horizon of every run (default: doubled until the verdict is reached; the trajectory runs to 1000 nats where that is affordable). `arithmetic` of
     the replicas: "float" (compiled, the default of "auto"), "arb" (balls) or "exact" (rational; numbers grow, so runs are short); the trajectory is in balls
     for "auto". `time_limit` in seconds, without compiling; unless it ends the test, the result is a function of the arguments. Rigour: statistical, see
     `evidence`. Raises `InputError` for arguments out of range.
     """
     _check(problem, steps, seed, error_probability, arithmetic, time_limit)
+    problem = as_matrices(problem) if is_variant(problem) else problem
     number = "float" if arithmetic == "auto" else arithmetic
 
     def answer(verdict: Verdict, reason: str, error: float | None, found: Evidence | None, dead: bool = False) -> Simulation:

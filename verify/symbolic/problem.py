@@ -16,7 +16,7 @@ import sympy
 
 from ..exact import InputError, rational
 from ..minimum import MeasuredMinimum, Minimum
-from ..optimiser import SGD, GradientDescent
+from ..optimiser import SGD, GradientDescent, Reshuffled
 from ..problem import Problem
 from .algebra import is_zero
 from .assumptions import NOTHING, Assumptions, from_relations
@@ -137,7 +137,9 @@ class SymbolicProblem:
         if isinstance(problem.minimum, MeasuredMinimum):
             raise InputError("a measured K is not exact, and closed forms need exact input; use .rationalised(spacing) first")
         minimum, optimiser = problem.exact
-        options: dict[str, Any] = {"kind": optimiser.kind, "name": problem.name}
+        if isinstance(optimiser, Reshuffled) or minimum.outputs > 1:
+            raise InputError("closed forms are derived for independent batches and one output; reshuffled epochs and vector outputs have numeric answers only")
+        options: dict[str, Any] = {"kind": optimiser.kind, "name": problem.name, "momentum": optimiser.momentum, "weight_decay": optimiser.weight_decay}
         if isinstance(optimiser, SGD):
             options |= {"batch": optimiser.batch, "replacement": optimiser.replacement, "weights": optimiser.weights}
         build = cls.from_gram if minimum.features is None else cls.from_features
@@ -217,12 +219,13 @@ class SymbolicProblem:
         if self.matrices is not None:
             return Problem.from_matrices([_fractions(a) for a in self.matrices[0]], [rational(w, "weight") for w in self.matrices[1]], name=self.name)
         o = self.optimiser
-        if o is None or self.population is not None or not o.plain:
+        if o is None or self.population is not None:
             return None
         if o.kind == "gd":
-            optimiser: SGD | GradientDescent = GradientDescent(o.step_size)
+            optimiser: SGD | GradientDescent = GradientDescent(o.step_size, o.momentum, o.weight_decay)
         else:
-            optimiser = SGD(o.step_size, int(o.batch), o.replacement, None if o.weights is None else [rational(w, "weight") for w in o.weights])
+            weights = None if o.weights is None else [rational(w, "weight") for w in o.weights]
+            optimiser = SGD(o.step_size, int(o.batch), o.replacement, weights, o.momentum, o.weight_decay)
         if self.gram is not None:
             return Problem.from_gram(_fractions(self.gram), optimiser, name=self.name)
         return Problem.from_features(_fractions(self.features), optimiser, name=self.name)

@@ -22,7 +22,7 @@ from .expressions import parse
 from .problem import SymbolicProblem
 
 SOURCES = ("features", "gram", "matrices", "population")
-_OPTIMISER = (*OPTIMISER_KEYS["sgd"], "momentum", "weight_decay")
+_OPTIMISER = OPTIMISER_KEYS["sgd"]
 Read = Callable[[Any, str], Any]
 
 
@@ -44,6 +44,8 @@ def load_symbolic_problem(path: str | Path) -> SymbolicProblem:
 
 def _built(tree: dict[str, Any], source: str, name: str) -> SymbolicProblem:
     refuse_unknown(tree, ["symbols", source, *KEYS.get(source, ("optimiser",))], f"beside {source}")
+    if tree.get("outputs", 1) != 1:
+        raise InputError(f"outputs = {tree['outputs']!r}: closed forms are derived for one output; leave it out, or ask `exponent`")
     symbols, known = declared(tree.get("symbols", {}))
 
     def read(value: Any, key: str) -> Any:

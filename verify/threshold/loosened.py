@@ -37,12 +37,17 @@ def sign_proofs(result: Exponent, family: MatrixFamily | None) -> Iterator[tuple
 
 
 def loosened(proof: Proof, upper: bool, family: MatrixFamily | None) -> Proof:
-    """The proof with its bound moved to zero: rho = 1, radius = 1, multipliers scaled until -sum p_s log t_s = 0."""
+    """The proof with its bound moved to zero: rho = 1, radius = 1, multipliers scaled until sum p_s log t_s = 0 (S4, S7)."""
     kind = proof["kind"]
     if kind == "planar-forms":
         return proof | {"rho": "1"}
     if kind in ("mean-square", "gd"):
         return proof | {"radius": "1"}
+    if kind == "weighted-mean-square" and proof["length"] == 1 and family is not None:
+        p = [float(x) for x in family.probabilities]
+        t = [Fraction(x) for x in proof["multipliers"]]
+        factor = math.exp(-sum(w * math.log(x) for w, x in zip([*p, max(0.0, 1.0 - sum(p))], t, strict=False)))
+        return proof | {"multipliers": [str((x * Fraction(factor * (1 + 1e-12))).limit_denominator(10**15)) for x in t]}
     if kind == "components":
         return proof | {"parts": [part | {"proof": loosened(part["proof"], upper, None)} for part in proof["parts"]]}
     if kind == "linear-cones" and upper and family is not None:

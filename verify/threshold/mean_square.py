@@ -31,11 +31,15 @@ SPREADS = ("1e-5", "1e-4", "1e-3", "1e-2")
 
 
 def mean_square_threshold(problem: Problem) -> Threshold | None:
-    """The bracket of eta_ms for an SGD problem: certified where both signs of ms are proved, else the float value; None where it is not computed."""
-    if not isinstance(problem.optimiser, SGD) or problem.minimum is None:
+    """The bracket of eta_ms for an SGD problem: certified where both signs of ms are proved, else the float value; None where it is not computed.
+
+    Weight decay and vector outputs are steps I - eta G as well; with momentum, or over epochs, the steps are not affine in eta and nothing is computed.
+    """
+    optimiser = problem.optimiser
+    if not isinstance(optimiser, SGD) or problem.minimum is None or optimiser.momentum:
         return None
     scaled, scale = _scaled_gram(problem)
-    value = _single(scaled, problem) if problem.optimiser.batch == 1 else _dense(problem, scale)
+    value = _single(scaled, problem) if optimiser.batch == problem.minimum.outputs == 1 and optimiser.plain else _dense(problem, scale)
     if value is None or not math.isfinite(value) or value <= 0:
         return None
     centre = Fraction(value) / scale

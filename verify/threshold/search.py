@@ -1,7 +1,8 @@
 """The critical step size: the first sign change of lambda as the step size grows from zero.
 
 The sign of lambda need not change only once (E6''), so a bracket is called `first` only where lambda < 0 below it is proved: below 2/max K_ii by E5, below
-any step size with ms < 0 by E11 (the set of mean-square stable step sizes is an interval), for gradient descent and for equal norms (E7) everywhere.
+any step size with ms < 0 by E11 (the set of mean-square stable step sizes is an interval), for gradient descent and for equal norms (E7) everywhere. For
+SGD with momentum no such fact is known, and for reshuffled epochs only E5.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..certificate import Certificate, Rejected, check, seal
 from ..exact import InputError
+from ..exponent.elementary import nonexpansive
+from ..exponent.estimate import largest_eigenvalue
 from ..exponent.gradient_descent import gd_threshold
+from ..exponent.question import Question
+from ..measured import float_data
 from ..minimum import MeasuredMinimum, Minimum
-from ..optimiser import SGD, is_full_batch
+from ..optimiser import SGD, GradientDescent, Optimiser, Reshuffled, is_full_batch
 from ..problem import Problem
 from ..result import Enclosure, Exponent, Sign, as_float, interval, outward_float
 from .bracket import critical_bracket
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -81,35 +83,38 @@ def threshold(
         return _estimated_measured(problem.minimum, problem.optimiser, width, confidence, time_limit, seed)
     minimum, optimiser = problem.exact
     if is_full_batch(optimiser, minimum.size):
-        lo, hi, _ = gd_threshold(minimum, width)
+        lo, hi, _ = gd_threshold(minimum, width, optimiser)
         at_ends = [problem.at(eta).lyapunov(estimate=False) for eta in (lo, hi)]
         certificate = _ends(*at_ends) if lo < hi else _certificate(at_ends[0])
         proved = certificate is not None and (lo < hi or at_ends[0].sign is Sign.ZERO)
         reason = "" if proved else "enclosed in ball arithmetic; the signs at the ends are beyond the trusted checker"
-        return Threshold(lo, hi, proved, True, "gradient descent: 2N/kappa_max", reason, certificate if proved else None)
-    assert isinstance(optimiser, SGD)
+        formula = "2N/kappa_max" if optimiser.plain else "2N(1 + beta)/(kappa_max + N omega)"
+        return Threshold(lo, hi, proved, True, f"gradient descent: {formula}", reason, certificate if proved else None)
+    assert not isinstance(optimiser, GradientDescent)
     search = _Bisection(problem, width, time.monotonic() + time_limit, progress)
-    if optimiser.batch == 1:
+    planar = minimum.rank * (2 if optimiser.momentum else 1) <= 2
+    if isinstance(optimiser, SGD) and optimiser.batch == minimum.outputs == 1 and optimiser.plain:
         edge = 2 / max(minimum.diagonal)  # E5: lambda < 0 below
         at_edge = search.sign(edge)
         if at_edge is Sign.ZERO:  # a component of equal norms: positive just above (E7)
             return Threshold(edge, edge, True, True, "equal norms (E7)", certificate=_certificate(search.result(edge)))
         search.lo = edge if at_edge is Sign.NEGATIVE else edge * Fraction(999, 1000)
         bracketed = search.positive(critical_bracket(minimum, optimiser).upper[1])
-    else:  # trace K bounds its largest eigenvalue, so every batch contracts below 2/trace K
-        bracketed = search.expand(Fraction(999, 1000) * 2 / sum(minimum.diagonal, start=Fraction(0)))
+    else:  # trace K bounds its largest eigenvalue, so every batch contracts below 2/(trace K + omega); with momentum that is a guess
+        bracketed = search.expand(Fraction(999, 1000) * 2 / (sum(minimum.diagonal, start=Fraction(0)) + optimiser.weight_decay))
     if bracketed:
-        if minimum.rank <= 2:
+        if planar:
             search.probe()
         search.run()
     else:  # simulate up to where every sample's own steps expand
-        search.hi = max(search.hi, 4 * optimiser.batch / min(k for k in minimum.diagonal if k))
+        search.hi = max(search.hi, 4 * (1 + optimiser.momentum) * optimiser.batch / min(k for k in minimum.diagonal if k))
     lo, hi = search.lo, search.hi
-    if bracketed and (hi - lo <= width or minimum.rank <= 2):
-        first = lo <= _mean_square_stable(problem, lo)
+    if bracketed and (hi - lo <= width or planar):
+        first = lo <= _stable_below(problem, lo)
         reason = "" if hi - lo <= width else f"not narrower within the time limit: {search.reason or 'more time is needed'}"
         return Threshold(lo, hi, True, first, "bisection with exact certificates", reason, _ends(search.result(lo), search.result(hi)))
-    certain = f"certified: lambda < 0 at {lo}" + (f", lambda > 0 at {hi}" if bracketed else "")
+    signs = ([f"lambda < 0 at {lo}"] if search.sign(lo) is Sign.NEGATIVE else []) + ([f"lambda > 0 at {hi}"] if bracketed else [])
+    certain = "certified: " + ", ".join(signs) if signs else ""
     return _estimated(problem, minimum, optimiser, (lo, hi), width, confidence, max(5.0, time_limit / 2), seed, certain)
 
 
@@ -156,8 +161,10 @@ class _Bisection:
                 return
 
     def expand(self, start: Fraction) -> bool:
-        """Batches: from a step size at which every batch contracts, double to a certified positive sign; False if there is none."""
-        self.lo = self.hi = start
+        """From a step size at which lambda < 0 (halved until that is certified), double to a certified positive sign; False if one of them is not found."""
+        self.lo = self.hi = next((eta for k in range(6) if self.sign(eta := start / 4**k) is Sign.NEGATIVE), start)
+        if self.sign(self.lo) is not Sign.NEGATIVE:
+            return False
         for _ in range(24):
             self.hi *= 2
             sign = self.sign(self.hi)
@@ -207,12 +214,17 @@ class _Bisection:
         return sign in (Sign.NEGATIVE, Sign.POSITIVE)
 
 
-def _mean_square_stable(problem: Problem, eta: Fraction) -> Fraction:
-    """eta if lambda < 0 on (0, eta] is proved, else 0: by E5 for batch 1, or since ms < 0 at eta."""
+def _stable_below(problem: Problem, eta: Fraction) -> Fraction:
+    """eta if lambda < 0 on (0, eta] is proved, else 0: no step expands (E5, E5'), or ms < 0 at eta (E11, for independent batches without momentum)."""
     minimum, optimiser = problem.exact
-    if isinstance(optimiser, SGD) and optimiser.batch == 1 and eta <= 2 / max(minimum.diagonal):
+    if optimiser.momentum:
+        return Fraction(0)
+    if isinstance(optimiser, SGD) and optimiser.batch == minimum.outputs == 1 and optimiser.plain and eta <= 2 / max(minimum.diagonal):
         return eta
-    return eta if problem.at(eta).mean_square().sign is Sign.NEGATIVE else Fraction(0)
+    here = problem.at(eta)
+    if nonexpansive(Question(minimum, here.optimiser)).upper:
+        return eta
+    return eta if not isinstance(optimiser, Reshuffled) and here.mean_square().sign is Sign.NEGATIVE else Fraction(0)
 
 
 def _certificate(result: Exponent) -> Certificate | None:
@@ -241,7 +253,7 @@ def _ends(at_lo: Exponent, at_hi: Exponent) -> Certificate | None:
 def _estimated(
     problem: Problem,
     minimum: Minimum,
-    optimiser: SGD,
+    optimiser: SGD | Reshuffled,
     bracket: tuple[Fraction, Fraction],
     width: Fraction,
     confidence: float,
@@ -249,35 +261,47 @@ def _estimated(
     seed: int,
     certain: str,
 ) -> Threshold:
-    low, high, reason = _simulated(minimum.gram_floats(), optimiser, (as_float(bracket[0]), as_float(bracket[1])), width, confidence, limit, seed)
-    first = low <= bracket[0] and low <= _mean_square_stable(problem, low)
+    low, high, reason = _simulated(minimum, optimiser, (as_float(bracket[0]), as_float(bracket[1])), width, confidence, limit, seed)
+    first = low <= bracket[0] and low <= _stable_below(problem, low)
     return Threshold(low, high, False, first, f"Monte Carlo, {100 * confidence:g} % confidence", "; ".join(filter(None, (certain, reason))))
 
 
-def _estimated_measured(minimum: MeasuredMinimum, optimiser: Any, width: Fraction, confidence: float, limit: float, seed: int) -> Threshold:
+def _estimated_measured(minimum: MeasuredMinimum, optimiser: Optimiser, width: Fraction, confidence: float, limit: float, seed: int) -> Threshold:
     import numpy as np
 
     if is_full_batch(optimiser, minimum.size):
-        eta = 2 * minimum.size / float(np.linalg.eigvalsh(minimum.gram)[-1])
-        slack = 1e-9 * eta
+        beta, omega = as_float(optimiser.momentum), as_float(optimiser.weight_decay)
+        largest, error = largest_eigenvalue(minimum)
+        eta = 2 * (1 + beta) / (largest / minimum.size + omega)
+        slack = (1e-9 + error / largest) * eta
         return Threshold(Fraction(repr(eta - slack)), Fraction(repr(eta + slack)), False, True, "floating-point eigenvalues: 2N/kappa_max")
-    assert isinstance(optimiser, SGD)
-    diagonal = np.diag(minimum.gram)
-    bracket = (1.0 / float(diagonal.sum()), 4.0 * optimiser.batch / float(diagonal[diagonal > 0].min()))
-    lo, hi, reason = _simulated(minimum.gram, optimiser, bracket, width, confidence, limit, seed)
+    assert not isinstance(optimiser, GradientDescent)
+    diagonal = np.array(minimum.diagonal)
+    bracket = (1.0 / float(diagonal.sum()), 4.0 * (1 + as_float(optimiser.momentum)) * optimiser.batch / float(diagonal[diagonal > 0].min()))
+    lo, hi, reason = _simulated(minimum, optimiser, bracket, width, confidence, limit, seed)
     return Threshold(lo, hi, False, False, f"Monte Carlo, {100 * confidence:g} % confidence", reason)
 
 
 def _simulated(
-    gram: np.ndarray, optimiser: SGD, bracket: tuple[float, float], width: Fraction, confidence: float, limit: float, seed: int
+    minimum: Minimum | MeasuredMinimum,
+    optimiser: SGD | Reshuffled,
+    bracket: tuple[float, float],
+    width: Fraction,
+    confidence: float,
+    limit: float,
+    seed: int,
 ) -> tuple[Fraction, Fraction, str]:
-    from ..exponent.montecarlo import sgd_threshold
+    from ..exponent.montecarlo import DescentProblem, descent_threshold, sgd_threshold
 
-    weights = None if optimiser.weights is None else [as_float(w) for w in optimiser.weights]
-    scheme: dict[str, Any] = {"batch": optimiser.batch, "replacement": optimiser.replacement, "weights": weights}
     goal: dict[str, Any] = {"lo": bracket[0], "hi": bracket[1], "width": as_float(width), "confidence": confidence, "time_limit": limit, "seed": seed}
     try:
-        lo, hi, reason = sgd_threshold(gram, **scheme, **goal)
+        if isinstance(optimiser, Reshuffled) or minimum.outputs > 1 or not optimiser.plain:
+            lo, hi, reason = descent_threshold(DescentProblem.build(minimum, optimiser), **goal)
+        else:
+            weights = None if optimiser.weights is None else [as_float(w) for w in optimiser.weights]
+            scheme: dict[str, Any] = {"batch": optimiser.batch, "replacement": optimiser.replacement, "weights": weights}
+            data, features = float_data(minimum)
+            lo, hi, reason = sgd_threshold(data, features=features, **scheme, **goal)
     except InputError as error:  # the data were checked before, so what is left is a bracket without a sign change
         raise NotFound(f"no sign change of lambda was found: {error}") from None
     return Fraction(repr(lo)), Fraction(repr(hi)), reason

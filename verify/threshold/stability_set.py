@@ -17,7 +17,8 @@ from typing import Any
 
 from ..certificate import Certificate, Proof, Rejected, check, claim, seal
 from ..exact import InputError
-from ..optimiser import is_full_batch
+from ..exponent.question import Question
+from ..optimiser import Reshuffled, is_full_batch
 from ..problem import Problem
 from ..result import Sign, as_float
 from .loosened import accepted, sign_proofs
@@ -110,10 +111,12 @@ class StabilitySet:
 def stability_set(problem: Problem, width: Fraction, *, time_limit: float = 60.0, progress: Callable[[str], None] | None = None) -> StabilitySet:
     """Certified ranges of step sizes for the problem's optimiser (its own step size is ignored), until no gap is longer than `width` or time is up.
 
-    Raises `InputError` for bare matrices and measured kernels.
+    Raises `InputError` for bare matrices, measured kernels and reshuffled epochs (whose products are not affine in the step size).
     """
     if problem.optimiser is None:
         raise InputError("a set of step sizes needs an optimiser with a step size; a family of bare matrices has none")
+    if isinstance(problem.optimiser, Reshuffled):
+        raise InputError("ranges of step sizes are not proved for reshuffled epochs, which are not affine in the step size; ask for one threshold instead")
     _ = problem.exact  # refuses a measured K
     cover = _Cover(problem, width, time.monotonic() + time_limit, progress)
     cover.run()
@@ -135,7 +138,7 @@ class _Cover:
         self.problem, self.width, self.deadline, self.progress = problem, width, deadline, progress
         self.subject = problem.at(1).subject
         self.pieces: list[_Piece] = []
-        self.rank = problem.exact[0].rank
+        self.dimension = Question(*problem.exact).dimension
         self.reason = ""
 
     def run(self) -> None:
@@ -227,7 +230,7 @@ class _Cover:
                 share = as_float(sum((x[2] - x[1] for x in heap), start=hi - lo) / total)
                 self.progress(f"{len(self.pieces)} ranges, {100 * share:.3g} % open, working at {as_float(lo):.6g}")
             small = hi - lo < total / 100
-            covered = self.around(lo, hi) if small or self.rank > 2 else None
+            covered = self.around(lo, hi) if small or self.dimension > 2 else None
             if covered is None or covered[1] - covered[0] < (hi - lo) / 8:
                 covered = (lo, hi) if self.whole(lo, hi) else covered
             if covered is None:
@@ -243,7 +246,7 @@ class _Cover:
         """Small ranges around step sizes with c_i = 1 in which words contract (upper semicontinuity at lambda = -infinity, E6''), where one is found."""
         minimum, _ = self.problem.exact
         found: list[tuple[Fraction, Fraction]] = []
-        if minimum.rank != 2 or minimum.size != 2:
+        if self.dimension != 2 or minimum.rank != 2 or len(minimum.gram) != 2:
             return found
         (a, b), (_, d) = minimum.gram
         norm = [[str(x) for x in row] for row in ((d, -b), (-b, a))]  # K^-1 up to a factor: the norm of span{g_i}
@@ -259,7 +262,7 @@ class _Cover:
         """One proof for all of [lo, hi]: an elementary fact, or cones in the plane."""
         if any(self.tried(lo, hi, ">", proof) for proof in self._elementary(False)):
             return True
-        if self.rank != 2:
+        if self.dimension != 2:
             return False
         low, high = (self.problem.at(eta).family for eta in (lo, hi))
         for relation in "<>":
