@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,15 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
         self.messages.clear()
         self.requests.clear()
+        self._load(lambda: self.call("Page.navigate", url=Path(path).resolve().as_uri()))
+
+    def follow(self, selector: str) -> None:
+        """Click on a link and wait until its page is complete."""
+        self._load(lambda: self.value(f"document.querySelector({json.dumps(selector)}).click()"))
+
+    def _load(self, act: Callable[[], object]) -> None:
         self._loaded = False
-        self.call("Page.navigate", url=Path(path).resolve().as_uri())
+        act()
         while not self._loaded:
             self._receive()
 

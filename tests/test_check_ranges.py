@@ -218,6 +218,9 @@ def test_ranges_are_accepted(name: str) -> None:
 
 
 FALSE_RANGES = {
+    "E4 from zero to infinity": (claim(over(PAIR, "0", "inf"), ">="), {"kind": "determinant"}),
+    "E4 from zero to infinity below zero": (claim(over([["1"]], "0", "inf"), ">=", "-3"), {"kind": "determinant"}),
+    "E4 from zero in a component": (claim(over([["1"]], "0", "inf"), ">=", "-3"), parts(([0], "determinant"))),
     "E5 too far": (claim(over(PAIR, "0", "1"), "<"), {"kind": "nonexpansive"}),
     "E5 without end": (claim(over(PAIR, "0", "inf"), "<"), {"kind": "nonexpansive"}),
     "E4 across a singular step": (claim(over([["1", "3"], ["3", "10"]], "4/5", "6/5"), ">"), {"kind": "determinant"}),  # lambda = -inf at 1
@@ -326,6 +329,11 @@ def test_boxes_are_accepted(name: str) -> None:
 
 
 FALSE_BOXES = {
+    "descent is for one K": (claim(box([["1"]], "1", "1/2"), "<=", "-100", "mu"), {"kind": "gd", "radius": "0"}),
+    "descent of one sample is for one K": (claim(box([["1"]], "1", "1/2"), "<=", "-100"), {"kind": "gd", "radius": "0"}),
+    "descent of two is for one K": (claim(box([["1", "0"], ["0", "1"]], "3", "1/2"), "<", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "ascent is for one K": (claim(box([["1"]], "21/10", "1/2"), ">", "0", "mu"), {"kind": "gd", "radius": "1"}),
+    "E4 from zero to infinity": (claim(box([["1"]], ["0", "inf"], "1/2"), ">="), {"kind": "determinant"}),
     "E5 too large": (claim(box(PAIR, "9/10", "1/4"), "<"), {"kind": "nonexpansive"}),
     "E4 too large": (claim(box(PAIR, "2", "1/2"), ">"), {"kind": "determinant"}),
     "E7 is for one K": (claim(box(EQUAL, "9/10", "1/1000"), "<"), {"kind": "equal-norms"}),

@@ -4,12 +4,14 @@ import base64
 import json
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from html_structure import Structure
 
 from verify import SGD, GradientDescent, Problem, check
+from verify.certificate.format import claim, seal
 from verify.cli import main
 from verify.report.html import report as module
 from verify.report.html.cones import drawings
@@ -17,7 +19,7 @@ from verify.report.html.pages import sentence, typeset
 from verify.report.html.report import report
 from verify.result import as_float
 
-HOSTILE = "</title><script>alert('x')</script>\"'><img src=x onerror=alert(1)> lambda & K_ii"
+HOSTILE = "</title><script>alert('x')</script>\"'><img src=x onerror=alert(1)> lambda & K_ii $\\frac$ {{ x }} {% y %}"
 PLAIN = '[optimiser]\nkind = "sgd"\nstep_size = "101/100"\n'
 
 
@@ -26,7 +28,7 @@ def made():
     """A report with every part, of a problem with a hostile name."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "POINTS", 3)
-        problem = Problem.from_gram([["1", "1/2"], ["1/2", "2"]], SGD("101/100"), name=HOSTILE)
+        problem = Problem.from_gram([["1", "1/2"], ["1/2", "2"]], SGD("101/100"), name=HOSTILE + "\udc80\x00")
         return report(problem, f"a b/{HOSTILE}.toml", time_limit=2.0)
 
 
@@ -93,7 +95,7 @@ def test_a_certificate_that_is_too_large_is_not_carried(monkeypatch):
 )
 def test_problems_without_an_optimiser_or_exact_numbers(problem, monkeypatch):
     monkeypatch.setattr(module, "POINTS", 2)
-    found = report(problem, "p.toml", time_limit=1.0)
+    found = report(problem, "p.toml", time_limit=0.5)
     assert Structure(found.html).faults == []
     assert ("Nothing on this page is proved" in found.html) == (not problem.is_exact)
     assert found.decided == problem.is_exact
@@ -101,11 +103,12 @@ def test_problems_without_an_optimiser_or_exact_numbers(problem, monkeypatch):
 
 def test_the_picture_of_the_cone_by_hand():
     """E6': cone (9, 16), (-1, 16), h = 7s + 8t, computed here from the definition."""
-    from theorems import get
-    from theorems.shipped import shipped_certificate
-
-    found = [one for one in drawings(shipped_certificate(get("E6'"))) if len(one.cones) == 1 and one.degree == 1]
-    assert found
+    subject = {"optimiser": "sgd", "gram": [["1", "1/2"], ["1/2", "2"]], "step_size": "101/100", "batch": 1, "replacement": True}
+    proof = {"kind": "planar-forms", "degree": 1, "rho": "1", "cones": [[["9", "16"], ["-1", "16"]]], "forms": [["7", "8"]], "trees": [[["=", 0, 0]]]}
+    certificate = seal([(claim(subject, "lambda", "<", Fraction(0)), proof)])
+    assert [one.sign for one in check(certificate)] == ["negative"]
+    found = drawings(certificate)
+    assert [(one.relation, one.degree, len(one.cones), len(one.arcs)) for one in found] == [("<", 1, 1, 1)]
     k, eta = np.array([[1, 0.5], [0.5, 2]]), 1.01
     steps = [np.eye(2) - eta * np.outer(k[:, i], np.eye(2)[i]) for i in (0, 1)]
     frame = np.linalg.cholesky(k)
@@ -119,6 +122,7 @@ def test_the_picture_of_the_cone_by_hand():
             assert np.ptp(np.log(h[0]) - arc.log_h) < 1e-9
             assert arc.residual.max() < 0
         assert np.allclose(one.gradients @ one.gradients.T, k)
+        assert one.samples == (0, 1)
 
 
 def test_residuals_do_not_cross_the_bounds_and_a_false_bound_is_seen():

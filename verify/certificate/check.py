@@ -22,7 +22,7 @@ from typing import Any
 
 FORMAT, VERSIONS = "sgd-verify-certificate", (1, 2)
 MAX_BYTES, MAX_DIGITS, MAX_STEPS, MAX_SAMPLES, MAX_WORK = 32 << 20, 2000, 20_000, 200, 300_000_000
-MAX_WORDS, MAX_DEGREE, MAX_BITS, MAX_POWERS = 20_000, 400, 60_000, 60
+MAX_WORDS, MAX_DEGREE, MAX_BITS, MAX_POWERS, MAX_STORED = 20_000, 400, 60_000, 60, 2 * 10**9
 
 INTEGER, RATIONAL = re.compile(r"-?[0-9]+"), re.compile(r"-?[0-9]+(/[0-9]+)?")
 
@@ -416,8 +416,14 @@ class Subject:
         return self.matrices is None and self.outputs == 1 and self.period == 1 and not self.momentum and not self.decay
 
     @property
+    def swept(self) -> bool:
+        """Whether the claim is about a range of step sizes."""
+        return len(self.ends) > 1 or self.unbounded
+
+    @property
     def ranged(self) -> bool:
-        return bool(self.radius) or len(self.ends) > 1 or self.unbounded
+        """Whether it is about more than one step size or kernel."""
+        return bool(self.radius) or self.swept
 
     @property
     def eta(self) -> Fraction:
@@ -490,6 +496,7 @@ class Subject:
         need(r, "the component has no gradient")
         d = 2 * r if self.momentum else r
         coefficients = times([[row[i] for i in basis] for row in gram], core)  # r_j = sum over the basis of C_ji r_i
+        spend(100 * len(gram) * r * r, largest(gram) + largest(coefficients) + largest([[eta]]))
         keep, back = 1 + self.momentum - eta * self.decay, -self.momentum
         still = [[keep * (i == j) + back * (j == i + r) + (j == i - r) * (i >= r) for j in range(d)] for i in range(d)]
         for i in range(r, d):
@@ -500,8 +507,10 @@ class Subject:
             pull = [[sum((gram[i][j] * coefficients[j][a] for j in own), start=Fraction(0)) for a in range(r)] for i in basis]
             pulls.append([[-eta / self.batch * x for x in row] + [Fraction(0)] * (d - r) for row in pull] + [[Fraction(0)] * d] * (d - r))
 
+        size = largest(still) + max(map(largest, pulls))
+
         def step(m: tuple[int, ...]) -> Rows:
-            spend(20 * d * d * (1 + sum(map(bool, m))))
+            spend(100 * d * d * (1 + sum(map(bool, m))), size)
             a = still
             for e, pull in zip(m, pulls, strict=True):
                 a = combine(a, Fraction(1), pull, Fraction(e)) if e else a
@@ -523,14 +532,14 @@ class Subject:
             need(count <= MAX_STEPS, f"more than {MAX_STEPS} different epochs")
             yield from ((a, Fraction(1, count)) for a in epochs(tuple(range(self.n)), identity(d)))
 
-        return merged(steps(), d)
+        return merged(steps(), d, size * self.period)
 
 
-def merged(steps: Iterable[tuple[Rows, Fraction]], d: int) -> Family:
+def merged(steps: Iterable[tuple[Rows, Fraction]], d: int, size: int = 0) -> Family:
     """Equal steps are one, in the order of first appearance; the identity and what has probability 0 are left out."""
     found: dict[tuple[tuple[Fraction, ...], ...], Fraction] = {}
     for count, (step, p) in enumerate(steps):
-        need(count * d * d <= 2 * 10**6, "the family is too large")
+        need(count * d * d <= 2 * 10**6 and count * d * d * size <= MAX_STORED, "the family is too large")
         if p and step != identity(d):
             key = tuple(map(tuple, step))
             found[key] = found.get(key, Fraction(0)) + p
@@ -618,7 +627,8 @@ def prove_determinant(case: Case, _: dict[str, Any], goal: Goal) -> None:
         need(not goal.upper or (d == 1 and not s.ranged), "determinant is an upper bound only for d = 1 and one step size")
         # Concave in the step size where no c_i passes 1, and rising where all of them are above 1.
         cs = [[eta * (s.norm(i) + shift) for shift in (-s.radius, s.radius) for eta in s.ends] for i in case.samples]
-        need(not s.ranged or all((max(c) < 1 and not s.unbounded) or min(c) > 1 or not any(c) for c in cs), "some c_i passes 1 within the range")
+        steady = [(max(c) < 1 and not s.unbounded) or min(c) > 1 or not s.norm(i) for i, c in zip(case.samples, cs, strict=True)]
+        need(not s.ranged or all(steady), "some c_i passes 1 within the range or the box")
         for end in range(len(s.ends)):
             goal.require([(s.weights[i] / d, min(abs(1 - c[end]), abs(1 - c[end + len(s.ends)]))) for i, c in zip(case.samples, cs, strict=True)])
         return
@@ -653,7 +663,6 @@ def prove_equal_norms(case: Case, _: dict[str, Any], goal: Goal) -> None:
     size = s.norm(case.samples[0])
     need(goal.quantity == "lambda" and size > 0 and all(s.norm(i) == size for i in case.samples), "the diagonal entries K_ii are not equal")
     low, high = s.ends[0] * size, None if s.unbounded else s.ends[-1] * size
-    need(not s.radius, "equal norms need one K")
     if low == high == 2:
         goal.require([])
     else:
@@ -700,7 +709,7 @@ def prove_boundary(case: Case, _: dict[str, Any], goal: Goal) -> None:
 def prove_components(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     """E1: lambda is the maximum over the components, every component run with its own samples and the identity otherwise."""
     s, covered, proved = case.subject, set[int](), False
-    need(goal.quantity == "lambda" and s.matrices is None and not s.radius, "components need an optimiser, one K and lambda")
+    need(goal.quantity == "lambda" and s.matrices is None, "components need an optimiser and lambda")
     gram, q = s.block(case.samples), s.outputs
     place = {i: a for a, i in enumerate(case.samples)}
     for part in items(proof["parts"], "parts"):
@@ -732,7 +741,6 @@ def form_product(a: list[Rows], b: list[Rows]) -> list[Rows]:
 def prove_words(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     """lambda <= (1/2n) E log ||A_w||^2 in the Frobenius norm of the scalar product Q (Fekete). Over a range: Bernstein coefficients."""
     f, n = case.families[0], index(proof["length"], 65, "length")
-    need(not case.subject.radius, "words need one K")
     need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "words prove upper bounds of lambda, at most 20000 of them")
     q = matrix(proof["norm"], "norm", f.d)
     need(semidefinite(q, definite=True), "norm is not positive definite")
@@ -758,7 +766,7 @@ def prove_mean_square(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     T*(S) is a convex function of the step size, so the upper bound holds between two step sizes where it holds.
     """
     radius = number(proof["radius"], "radius")
-    need(not case.subject.radius and (goal.upper or not case.subject.ranged), "mean-square needs one K, and one step size for a lower bound")
+    need(goal.upper or not case.subject.swept, "mean-square needs one step size for a lower bound")
     s = matrix(proof["matrix"], "matrix", case.families[0].d)
     need(radius > 0 and semidefinite(s, definite=goal.upper) and any(map(any, s)), "matrix is not positive (semi)definite, or the radius not positive")
     need(goal.quantity == "ms" or (goal.quantity == "lambda" and goal.upper), "mean-square proves ms, or upper bounds of lambda")
@@ -782,7 +790,7 @@ def prove_weighted_mean_square(case: Case, proof: dict[str, Any], goal: Goal) ->
     """
     f, n = case.families[0], index(proof["length"], 65, "length")
     need(goal.quantity == "lambda" and goal.upper and n >= 1 and (len(f.p) + 1) ** n <= MAX_WORDS, "upper bounds of lambda, at most 20000 words")
-    need(not case.subject.radius and (n == 1 or len(case.families) == 1), "needs one K, and one step size for words of more than one letter")
+    need(n == 1 or len(case.families) == 1, "needs one step size for words of more than one letter")
     q, p = matrix(proof["norm"], "norm", f.d), [*f.p, *([1 - sum(f.p, start=Fraction(0))] if sum(f.p) < 1 else [])]
     t = [number(x, "multiplier") for x in items(proof["multipliers"], "multipliers", len(p) ** n)]
     need(all(x > 0 for x in t) and semidefinite(q, definite=True), "norm is not positive definite, or a multiplier not positive")
@@ -868,6 +876,7 @@ class Piece:
     generators: list[list[int]]
     images: list[tuple[int, list[list[list[int]]], int]]
     extra: list[Any]
+    size: int  # bits of the images and their scales
 
 
 def mapped_pieces(case: Case, proof: dict[str, Any], values: int, upper: bool) -> tuple[list[list[int]], Iterator[Piece]]:
@@ -923,6 +932,8 @@ def mapped_pieces(case: Case, proof: dict[str, Any], values: int, upper: bool) -
                 return found
         return None
 
+    longest = max(scales).bit_length() + max(scale for _, scale in inverses).bit_length()
+
     def walk() -> Iterator[Piece]:
         for k, tree in enumerate(items(proof["trees"], "trees", len(cones))):
             moved = [[[apply(cones[k], row) for row in a] for a in ends] for ends in steps]  # A_s G_k, G_k with the generators as columns, up to the scale
@@ -941,7 +952,9 @@ def mapped_pieces(case: Case, proof: dict[str, Any], values: int, upper: bool) -
                     if image is None:
                         raise Rejected(f"a piece of cone {k} is not mapped into cone {target}")
                     images.append((target, image, scales[step] * inverses[target][1]))
-                yield Piece(k, generators, images, leaf[count:])
+                size = max(max(map(max, end)).bit_length() for _, ends, _ in images for end in ends) + longest
+                spend(4 * d * d * count * len(families), size)
+                yield Piece(k, generators, images, leaf[count:], size)
 
     return forms, walk()
 
@@ -954,7 +967,7 @@ def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     forms, leaves = mapped_pieces(case, proof, f.d, goal.upper)
     total, product_goal = sum(f.p), goal.product(f.p)
     for piece in leaves:
-        size = max(map(bits, piece.generators)) + bits(forms[piece.cone])
+        size = piece.size + bits(forms[piece.cone])
         spend(20 * f.d * len(f.p) * len(case.families), size)
         here = [sum(map(int.__mul__, forms[piece.cone], g)) for g in piece.generators]
         t: list[Fraction] = []
@@ -974,6 +987,7 @@ def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
                     if sum(map(int.__mul__, factors, row)) * total.denominator > total.numerator * common * h:
                         raise Rejected(f"the AM-GM inequality fails on cone {piece.cone}")
                 elif not (product_goal and min(row) > 0 and product_goal.reached(list(row), [h * scale for scale in scales])):
+                    spend(200 * len(row), size)
                     goal.require([(p, Fraction(x, scale * h)) for p, x, scale in zip(f.p, row, scales, strict=True)])
 
 
@@ -982,7 +996,6 @@ class Exterior(Case):
 
     def __init__(self, case: Case, power: int) -> None:
         super().__init__(case.subject, case.samples)
-        need(not case.subject.radius, "an exterior power needs one K")
         f = case.family
         subsets = list(combinations(range(f.d), power))
         need(1 <= power < f.d and len(subsets) <= 8, "the exterior power is not between 1 and d - 1, or has more than 8 dimensions")
@@ -1102,7 +1115,10 @@ def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
     for piece in leaves:
         need(not piece.extra, "a leaf has the wrong length")
         here = raised(compose(forms[piece.cone], piece.generators), sum(powers))
+        size = sum(q * power * image_scale.bit_length() for power, (_, _, image_scale) in zip(powers, piece.images, strict=True))
+        need(size <= MAX_BITS, "the scales of the images are too large for this degree")
         scale = math.prod(image_scale ** (q * power) for power, (_, _, image_scale) in zip(powers, piece.images, strict=True))
+        spend(4 * (degree + 1) * (degree + 1 if len(case.families) > 1 else 1), size + bits(here))
         if len(case.families) == 1:
             there = [1]
             for power, (k, (image,), _) in zip(powers, piece.images, strict=True):
@@ -1122,27 +1138,30 @@ def prove_planar_forms(case: Case, proof: dict[str, Any], goal: Goal) -> None:
 
 
 Prover = Callable[[Case, dict[str, Any], Goal], None]
-KINDS: dict[str, tuple[Prover, str]] = {
-    "gd": (prove_gd, "radius"),
-    "determinant": (prove_determinant, ""),
-    "nonexpansive": (prove_nonexpansive, ""),
-    "equal-norms": (prove_equal_norms, ""),
-    "orthogonal": (prove_orthogonal, ""),
-    "boundary": (prove_boundary, ""),
-    "components": (prove_components, "parts"),
-    "words": (prove_words, "length norm"),
-    "mean-square": (prove_mean_square, "matrix radius"),
-    "weighted-mean-square": (prove_weighted_mean_square, "length norm multipliers"),
-    "exterior": (prove_exterior, "power proof"),
-    "renewal": (prove_renewal, "terms"),
-    "linear-cones": (prove_linear_cones, "cones forms trees"),
-    "planar-forms": (prove_planar_forms, "degree rho cones forms trees"),
+RANGES, BOXES = True, True
+KINDS: dict[str, tuple[Prover, str, bool, bool]] = {  # prover, further keys, and whether it knows what to do with a range of step sizes, with a box of kernels
+    "gd": (prove_gd, "radius", RANGES, False),
+    "determinant": (prove_determinant, "", RANGES, BOXES),
+    "nonexpansive": (prove_nonexpansive, "", RANGES, BOXES),
+    "equal-norms": (prove_equal_norms, "", RANGES, False),
+    "orthogonal": (prove_orthogonal, "", False, False),
+    "boundary": (prove_boundary, "", False, False),
+    "components": (prove_components, "parts", RANGES, False),
+    "words": (prove_words, "length norm", RANGES, False),
+    "mean-square": (prove_mean_square, "matrix radius", RANGES, False),
+    "weighted-mean-square": (prove_weighted_mean_square, "length norm multipliers", RANGES, False),
+    "exterior": (prove_exterior, "power proof", False, False),
+    "renewal": (prove_renewal, "terms", False, False),
+    "linear-cones": (prove_linear_cones, "cones forms trees", RANGES, BOXES),
+    "planar-forms": (prove_planar_forms, "degree rho cones forms trees", RANGES, BOXES),
 }
 
 
 def prove(case: Case, proof: Any, goal: Goal) -> None:
     need(isinstance(proof, dict) and isinstance(proof.get("kind"), str) and proof["kind"] in KINDS, "the proof is of no known kind")
-    prover, keys = KINDS[proof["kind"]]
+    prover, keys, ranges, boxes = KINDS[proof["kind"]]
+    need(ranges or not case.subject.swept, f"{proof['kind']} proves nothing about a range of step sizes")
+    need(boxes or not case.subject.radius, f"{proof['kind']} proves nothing about a box of kernels")
     prover(case, fields(proof, f"proof {proof['kind']}", f"kind {keys}"), goal)
 
 

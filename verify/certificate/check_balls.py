@@ -134,6 +134,7 @@ class Arcs:
     reaches: list[Any]
     p: list[Any]
     coefficients: list[list[Any]]
+    polynomials: list[Any]  # the same series in powers of y
     scale: int
 
 
@@ -145,13 +146,15 @@ def on_arcs(family: Family, witness: Any, budget: list[float]) -> tuple[Any, Any
     need(family.d == 2 and family.steps, "arcs need the plane and a step")
     need(arcs <= MAX_ARCS and arcs * len(family.steps) <= MAX_MOVES and terms <= MAX_TERMS, "too many arcs, steps or coefficients")
     scale = index(keys["scale"], MAX_SCALE + 1, "scale")
-    number_of_moves, bits = arcs * len(family.steps), scale + 2 * terms + COARSE
-    pay(budget, (number_of_moves + arcs) * terms * (terms * (3e-7 + 2.5e-7 * (bits / 1000) ** 1.6) + 2e-4) + 2e-3 * number_of_moves)  # nodes and ellipses
     coefficients = [[fmpz(integer(c, "coefficient")) for c in items(row, "coefficients", terms)] for row in keys["coefficients"]]
+    longest = max(int(abs(c)).bit_length() for row in coefficients for c in row)
+    number_of_moves, bits = arcs * len(family.steps), max(scale, longest) + 2 * terms + COARSE
+    pay(budget, (number_of_moves + arcs) * terms * (terms * (3e-7 + 2.5e-7 * (bits / 1000) ** 1.6) + 2e-4) + 2e-3 * number_of_moves)  # nodes and ellipses
     reaches, ellipses = ([rational(number(x, what)) for x in items(keys[what], what, arcs)] for what in ("reaches", "ellipses"))
     need(min(reaches) > 1 and min(ellipses) > 1, "a reach or an ellipse is not above 1")
     p = [rational(x) for x in family.p]
-    system = Arcs(moves(family, cones, reaches, items(keys["targets"], "targets", len(family.steps)), budget), reaches, p, coefficients, scale)
+    system = Arcs(moves(family, cones, reaches, items(keys["targets"], "targets", len(family.steps)), budget), reaches, p, coefficients,
+                  [in_powers(row) for row in coefficients], scale)  # fmt: skip
     value = number(keys["value"], "value")
     errors = [at_nodes(system, k, value) + between_nodes(system, k, rho) for k, rho in enumerate(ellipses)]
     with ctx.workprec(MAX_SCALE + COARSE):
@@ -211,7 +214,7 @@ def at_nodes(system: Arcs, k: int, value: Fraction) -> Any:
     with ctx.workprec(system.scale + 2 * terms + COARSE):  # in powers of y the coefficients are up to (1 + sqrt 2)^N times as large
         lengths = [arb(q).log() / 2 for q in system.reaches]
         p, unit = [arb(x) for x in system.p], arb(2) ** -system.scale
-        series = [arb_poly(in_powers(row)) for row in system.coefficients]
+        series = {target: arb_poly(system.polynomials[target]) for target in {k, *(row[k][0] for row in system.moves)}}
         steps = [(row[k][0], [arb(x) for x in row[k][1]]) for row in system.moves]
         for node in range(terms):
             y = arb.cos_pi_fmpq(fmpq(2 * node + 1, 2 * terms))

@@ -76,7 +76,7 @@ def figure(curve: Curve) -> Figure:
     strip_height = 0.042 * lines
     axes: Axes = drawn.add_axes((0.09, 0.10, 0.62, 0.80 - strip_height))
     strip: Axes = drawn.add_axes((0.09, 0.905 - strip_height, 0.62, strip_height), sharex=axes)
-    drawn.text(0.09, 0.955, curve.title, ha="left", va="center", fontsize=11, fontweight="bold")
+    drawn.text(0.09, 0.955, curve.title, ha="left", va="center", fontsize=11, fontweight="bold", parse_math=False)
     _curves(axes, curve)
     _names(strip, axes, curve)
     bottom, top = curve.vertical_range

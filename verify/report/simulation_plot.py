@@ -69,7 +69,8 @@ def figure(simulation: Simulation, exponent: Exponent | None) -> Figure:
     drawn = Figure(figsize=(10.0, 6.0))
     FigureCanvasAgg(drawn)
     axes: Any = drawn.add_axes((0.09, 0.10, 0.62, 0.76))
-    drawn.text(0.09, 0.955, f"{simulation.problem.name}: {simulation.verdict}", ha="left", va="center", fontsize=11, fontweight="bold")
+    title = f"{simulation.problem.name}: {simulation.verdict}"
+    drawn.text(0.09, 0.955, title, ha="left", va="center", fontsize=11, fontweight="bold", parse_math=False)
     drawn.text(0.09, 0.905, _subtitle(simulation), ha="left", va="center", fontsize=9, color=GREY)
     origin = float(points[0, 1]) if len(points) else 0.0
     marks, logs = replica_courses(simulation, REPLICAS, seen.steps)

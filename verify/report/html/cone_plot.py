@@ -33,9 +33,9 @@ def plane(drawing: Drawing) -> Figure:
     reach = INNER + RING * steps
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
-    for k, g in enumerate(drawing.gradients[:MAX_GRADIENTS], 1):
-        _named(axes, g / (np.linalg.norm(g) or 1.0), f"$g_{{{k}}}$")
-    if not len(drawing.gradients):
+    for i, g in list(zip(drawing.samples, drawing.gradients, strict=True))[:MAX_GRADIENTS]:
+        _named(axes, g / (np.linalg.norm(g) or 1.0), f"$g_{{{i + 1}}}$")
+    if not drawing.samples:
         _named(axes, np.array([1.0, 0.0]), "first coordinate")
         _named(axes, np.array([0.0, 1.0]), "second")
     least = min(float(arc.log_h.min()) for arc in drawing.arcs)
@@ -79,8 +79,8 @@ def residuals(found: Sequence[Drawing]) -> Figure:
     axes.ticklabel_format(useOffset=False)
     axes.set_xlim(0, 180)
     axes.set_xticks(range(0, 181, 30))
-    origin = "$g_1$" if len(found[0].gradients) else "the first axis"
-    axes.set_xlabel(f"direction of v (degrees from {origin}; opposite directions are one)")
+    origin = f"$g_{{{found[0].samples[0] + 1}}}$" if found[0].samples else "the first axis"
+    axes.set_xlabel(f"direction of v, degrees from {origin}")
     axes.set_title("residual r(v), nats per step", loc="left", fontsize=10)
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.06), frameon=False, fontsize=9, borderaxespad=0)
     return drawn

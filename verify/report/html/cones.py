@@ -44,7 +44,8 @@ class Drawing:
     relation: str
     value: Fraction
     degree: int
-    gradients: Floats  # (n, 2), one for each sample; (0, 2) where the coordinates of the family are shown: momentum, several outputs, bare matrices
+    samples: tuple[int, ...]  # none where the coordinates of the family are shown: momentum, several outputs, bare matrices
+    gradients: Floats  # (n, 2), one for each sample
     cones: Floats
     arcs: tuple[Arc, ...]
 
@@ -74,7 +75,7 @@ def drawings(certificate: Certificate) -> list[Drawing]:
                 for samples, part in _planar(its, list(range(subject.n))):
                     family = subject.family(samples)
                     if family.d == 2 and sum(node[0] == "=" for tree in part["trees"] for node in tree) <= MAX_PIECES:
-                        found.append(_drawing(part, relation, value, family, *_frame(subject, samples)))
+                        found.append(_drawing(part, relation, value, family, tuple(samples), *_frame(subject, samples)))
     return found
 
 
@@ -97,7 +98,7 @@ def _frame(subject: Subject, samples: list[int]) -> tuple[Floats, Floats]:
     return frame, (frame @ gram[basis]).T
 
 
-def _drawing(proof: dict[str, Any], relation: str, value: Fraction, family: Family, frame: Floats, gradients: Floats) -> Drawing:
+def _drawing(proof: dict[str, Any], relation: str, value: Fraction, family: Family, samples: tuple[int, ...], frame: Floats, gradients: Floats) -> Drawing:
     generators = [[[int(x) for x in e] for e in cone] for cone in proof["cones"]]
     logs = [np.array([[_log(int(c)) for c in form]]) for form in proof["forms"]]
     lengths = np.array([[0.5 * _log(e[0] ** 2 + e[1] ** 2) for e in cone] for cone in generators])
@@ -132,7 +133,7 @@ def _drawing(proof: dict[str, Any], relation: str, value: Fraction, family: Fami
         arcs.append(Arc(k, shown / length[:, None], here - np.log(length), p @ there - p.sum() * here, images))
     edges = cones @ frame.T
     edges /= np.linalg.norm(edges, axis=2, keepdims=True)
-    return Drawing(proof["kind"], relation, value, int(proof.get("degree", 1)), gradients, edges, tuple(arcs))
+    return Drawing(proof["kind"], relation, value, int(proof.get("degree", 1)), samples[: len(gradients)], gradients, edges, tuple(arcs))
 
 
 def _log(number: int) -> float:

@@ -37,7 +37,7 @@ def mathml(tex: str, display: bool = False) -> Markup:
     root = _repaired(ElementTree.fromstring(convert(_plainer(tex)).replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")), display)
     if display:
         root.set("display", "block")
-        return Markup(f'<div class="formula" tabindex="0" role="group" aria-label="formula">{_text(root)}</div>')
+        return Markup(f'<div class="formula">{_text(root)}</div>')
     root.attrib.pop("display", None)
     return Markup("<wbr>".join(map(_text, _broken(root))) if len(tex) > LONG else _text(root))
 

@@ -17,7 +17,7 @@ GREEK = {
 }  # fmt: skip
 _LETTER = "|".join(GREEK)
 _SYMBOL = re.compile(rf"(?<![\w'])(?:(?P<word>{_LETTER})|(?P<base>{_LETTER}|[A-Za-z])_(?:\((?P<long>[^()]*)\)|(?P<sub>[A-Za-z0-9]+)))(?![\w'])")
-_POWER = re.compile(r"\^(\w+|\*)")
+_POWER = re.compile(r"\^(?:(\w+|\*)|\(([^()]*)\))")
 _SIGNS = (("&lt;-&gt;", "↔"), ("-&gt;", "→"), ("&lt;-", "←"), ("&lt;=", "≤"), ("&gt;=", "≥"), ("+-", "±"), (" (x) ", " ⊗ "))
 
 
@@ -36,12 +36,13 @@ def typeset(text: str) -> Markup:
     shown = str(escape(text))
     for ascii_sign, sign in _SIGNS:
         shown = shown.replace(ascii_sign, sign)
-    return Markup(_POWER.sub(r"<sup>\1</sup>", _SYMBOL.sub(_symbol, shown)))
+    return Markup(_POWER.sub(r"<sup>\1\2</sup>", _SYMBOL.sub(_symbol, shown)))
 
 
 def sentence(text: str) -> Markup:
-    """`typeset`, with a capital letter and a full stop."""
-    return typeset(text[:1].upper() + text[1:] + "." * (not text.endswith(".")))
+    """`typeset`, with a full stop and, unless it begins with a symbol, a capital letter."""
+    first = text[:1] if _SYMBOL.match(text) else text[:1].upper()
+    return typeset(first + text[1:] + "." * (not text.endswith(".")))
 
 
 def _symbol(found: re.Match[str]) -> str:

@@ -27,7 +27,7 @@ from .pages import page, style
 from .svg import drawn, inline
 
 # Less is asked than of `analyse`, so that a page for two samples takes seconds: step sizes of the curve, width of lambda, time for the threshold and for runs.
-POINTS = 16
+POINTS = 12
 VALUE_WIDTH = Fraction(1, 1000)
 THRESHOLD_SECONDS, RUNS_SECONDS = 2.0, 5.0
 EMBEDDED = 600_000  # bytes of all certificates that the page carries
@@ -46,6 +46,7 @@ class Report:
 
 def report(problem: Problem, source: str, *, time_limit: float = 20.0, seed: int = 0, progress: Progress | None = None) -> Report:
     """Analyse a problem and write its page; `source` is how the user named it. `time_limit` (seconds) holds for each search."""
+    problem = replace(problem, name=_printable(problem.name))
     found = analyse(problem, thresholds=False, value_width=VALUE_WIDTH, time_limit=time_limit, seed=seed, progress=progress)
     found = replace(found, thresholds=find_thresholds(problem, time_limit=min(time_limit, THRESHOLD_SECONDS), seed=seed, progress=progress))
     line = curve(found, progress, POINTS) if problem.optimiser is not None else None
@@ -70,11 +71,16 @@ def report(problem: Problem, source: str, *, time_limit: float = 20.0, seed: int
         "pictures": _pictures(found),
         "runs": _runs(problem, found, seed, min(time_limit, RUNS_SECONDS), progress),
         "certificates": shown,
-        "source": shlex.quote(source),
+        "source": shlex.quote(_printable(source)),
         "check": CHECK,
         "options": f" --time-limit {time_limit:g}" * (time_limit != 20) + f" --seed {seed}" * (seed != 0),
     }
     return Report(page("report.html", **content), found.decided, tuple((one["file"], one["id"]) for one in shown))
+
+
+def _printable(text: str) -> str:
+    """File names may hold anything, a page and a font may not."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _matrix(problem: Problem) -> Markup | None:
@@ -89,7 +95,17 @@ def _matrix(problem: Problem) -> Markup | None:
 def _question(problem: Problem) -> dict[str, Any]:
     optimiser = problem.optimiser
     step = "" if optimiser is None or len(str(optimiser.step_size)) > 24 else rf"\eta={number_tex(str(optimiser.step_size))}"
-    return {"matrix": _matrix(problem), "step": mathml(step) if step else None, "optimiser": optimiser}
+    return {"matrix": _matrix(problem) if problem.matrices is None else _matrices(problem), "step": mathml(step) if step else None, "optimiser": optimiser}
+
+
+def _matrices(problem: Problem) -> Markup | None:
+    """A small family of bare matrices with its probabilities."""
+    family = problem.family
+    rows = [spelled(a) for a in family.matrices]
+    if len(rows) > 4 or family.dimension > 4 or max(len(cell) for a in rows for row in a for cell in row) > 12:
+        return None
+    pairs = enumerate(zip(rows, family.probabilities, strict=True), 1)
+    return Markup("").join(mathml(rf"A_{k}={matrix_tex(a)},\qquad p_{k}={number_tex(str(p))}", True) for k, (a, p) in pairs)
 
 
 def _answers(found: Analysis) -> list[dict[str, Any]]:
@@ -170,7 +186,7 @@ def _pictures(found: Analysis) -> list[dict[str, Any]]:
         form = "linear on each cone" if one.degree == 1 else f"the root of a form of degree {one.degree} on each cone"
         plane_title = f"Cones, the curve h = constant and images of the cones, for the proof of {claim}"
         pictures = (inline(drawn(plane, one), f"plane{k}", plane_title), inline(drawn(residuals, group), f"residual{k}", f"The residual of {claim}"))
-        shown.append({"claim": claim, "cones": cones, "form": form, "plane": pictures[0], "residual": pictures[1], "gradients": len(one.gradients) > 0})
+        shown.append({"claim": claim, "cones": cones, "form": form, "plane": pictures[0], "residual": pictures[1], "gradients": bool(one.samples)})
     return shown
 
 

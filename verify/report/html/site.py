@@ -89,7 +89,8 @@ def _relations(one: Statement, every: tuple[Statement, ...]) -> list[tuple[str, 
     """(kind, id, title) of what it is related to, also where only the other statement says so."""
     titles = {other.id: other.title for other in every}
     found: list[tuple[str, str]] = [(r.kind, r.to) for r in one.relations]
-    found += [(BACKWARDS[r.kind], other.id) for other in every for r in other.relations if r.to == one.id]
+    named = {to for _, to in found}
+    found += [(BACKWARDS[r.kind], other.id) for other in every for r in other.relations if r.to == one.id and other.id not in named]
     return [(kind, to, titles.get(to, "")) for kind, to in dict.fromkeys(found)]
 
 
