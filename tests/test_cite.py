@@ -68,7 +68,7 @@ def well_formed(tex: str) -> None:
         else:
             assert stack.pop() == name
     assert stack == []
-    assert not re.search(r"\b(Fraction|None|True|nan)\b|\{\}\$", tex)
+    assert not re.search(r"\b(Fraction|None|nan)\b", tex)
 
 
 def cited(tex: str) -> set[str]:
@@ -295,31 +295,38 @@ def test_recheck_all(run, monkeypatch, tmp_path) -> None:
     assert bad.is_file()
 
 
-def with_coq(monkeypatch, verdict) -> None:
+def with_coq(monkeypatch, verdict) -> list[Path]:
+    """A stand-in for coqc and the Coq export, which have tests of their own; returns the folders that the library was compiled into."""
+    compiled: list[Path] = []
+
+    def to_coq(certificate: Any) -> str:
+        if "all" in certificate["claim"]:
+            raise InputError("the Coq library does not cover conjunctions; it covers other things")
+        return f"(* {certificate['id']} *)"
+
     module = types.ModuleType("verify.certificate.coq")
-    module.check_with_coqc = verdict  # type: ignore[attr-defined]
-    module.to_coq = lambda certificate: f"(* {certificate['id']} *)"  # type: ignore[attr-defined]
+    module.__dict__.update(to_coq=to_coq, check_with_coqc=lambda _, folder: verdict, compile_library=lambda folder: compiled.append(folder) or folder)
     monkeypatch.setitem(sys.modules, "verify.certificate.coq", module)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    return compiled
 
 
 def test_recheck_with_coq_counts_what_is_not_covered(run, monkeypatch) -> None:
-    def verdict(certificate: Any) -> tuple[bool, str]:
-        if "all" in certificate["claim"]:
-            raise InputError("conjunctions are not covered")
-        return True, ""
-
-    with_coq(monkeypatch, verdict)
+    compiled = with_coq(monkeypatch, (True, ""))
     monkeypatch.setattr(library, "files", lambda: [ONE_CONE, library.FOLDER / "E6-prime.json", FILES[-1]])
     code, out, _ = run("recheck", "--all", "--coq", "--json")
     answer = json.loads(out)
     assert (code, answer["coq_accepted"], answer["coq_rejected"], answer["coq_not_covered"]) == (0, 1, 0, 2)
-    assert "2 not covered by the Coq library: E6-prime.json (conjunctions" in run("recheck", "--all", "--coq")[1]
+    assert len(compiled) == 1
+    assert "2 not covered by the Coq library: E6-prime.json (conjunctions), balls/pollicott.json (ball arithmetic)" in run("recheck", "--all", "--coq")[1]
     assert run("recheck", ONE_CONE, "--coq")[0] == 0
+    assert run("recheck", library.FOLDER / "E6-prime.json", "--coq")[0] == 1
     assert run("cite", ONE_CONE, "--format", "coq")[1].startswith("(* sha256:")
-    with_coq(monkeypatch, lambda _: (False, "Error"))
+    monkeypatch.setattr(library, "files", lambda: [library.FOLDER / "E6-prime.json"])
+    assert run("recheck", "--all", "--coq")[0] == 1  # nothing that Coq has seen
+    with_coq(monkeypatch, (False, "Error"))
     code, out, _ = run("recheck", ONE_CONE, "--coq", "--json")
-    assert (code, json.loads(out)["coq"]) == (1, "rejected")
+    assert (code, json.loads(out)["coq"], json.loads(out)["coq_reason"]) == (1, "rejected", "Error")
 
 
 def test_missing_coqc_says_what_to_install(run, monkeypatch) -> None:

@@ -23,7 +23,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-CARRIED = ["verify/py.typed", "theorems/py.typed", "verify/certificate/FORMAT.md", "verify/data/iris.csv", "verify/data/iris-pair.toml", "theorems/THEORY.md"]
+CARRIED = ["verify/py.typed", "theorems/py.typed", "verify/certificate/FORMAT.md", "verify/data/iris.csv", "verify/data/iris-pair.toml", "theorems/THEORY.md",
+           "verify/report/html/templates/style.css"]  # fmt: skip
 
 
 def test_the_wheel_carries_its_data(installed: Path) -> None:

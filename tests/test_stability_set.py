@@ -76,7 +76,7 @@ def test_the_certificate_is_accepted_and_no_wider_range_is(pair_set: StabilitySe
 
 def test_a_set_that_is_no_interval() -> None:
     """E6'': lambda < 0 again near eta = 1/K_11, where it is -infinity."""
-    found = Problem.from_gram(THIRTEEN, SGD("1")).stability_set("1/10", time_limit=8)
+    found = Problem.from_gram(THIRTEEN, SGD("1")).stability_set("1/5", time_limit=60)
     assert found.is_interval is False
     assert found.sign("1") is Sign.NEGATIVE
     assert found.sign("1/2") is Sign.POSITIVE

@@ -173,9 +173,9 @@ class Goal:
             return None
         if not exponent:
             return Product(powers, 1, 1, self.strict)
-        low, high, scale = 0, 1 << 256, 1 << 160  # low / scale < e^exponent < high / scale: no rational is a power of e
-        while high - low > 1:
-            middle = (low + high) // 2
+        low, high, scale = 1, 1 << 256, 1 << 160  # low / scale < e^exponent < high / scale: |exponent| <= 60, and no rational is a power of e
+        while high - low > low >> 48:
+            middle = (low + high) // 2 if high <= 2 * low else 1 << (low.bit_length() + high.bit_length() - 1) // 2
             low, high = (middle, high) if log_sum_sign([(Fraction(1), Fraction(middle, scale))], exponent) < 0 else (low, middle)
         return Product(powers, low if self.upper else high, scale, False)
 

@@ -10,6 +10,7 @@ from ..certificate.check import Family, common_denominator
 from ..certificate.written import WrittenPiece, why, written_pieces
 from .claims import Line
 from .notation import RELATIONS, fits, listing, matrix, number, polynomial, vector
+from .part import is_upper
 
 MAX_IMAGES, MAX_DEGREE, MAX_CHARACTERS = 12, 6, 24  # of a table that is to be checked by hand
 
@@ -162,7 +163,7 @@ def conditions(lines: Sequence[Line], radius: bool, file: str) -> str:
     parts = _range([n for _, n in counts], "piece")
     planar = proofs[0]["kind"] == "planar-forms"
     relation = r"\le" if upper else r"\ge"
-    other = "" if len({line.relation for line in lines}) == 1 else rf" (and with ${chr(92)}{'ge' if upper else 'le'}$ and another $y$ for the other bound)"
+    other = "" if len({is_upper(line) for line in lines}) == 1 else rf" (and with ${chr(92)}{'ge' if upper else 'le'}$ and another $y$ for the other bound)"
     per = " for each range" if len(lines) > 1 and lines[0].ends else ""
     text = (
         f"{file[0].upper()}{file[1:]} lists{per} {cones} with integer generators, cut into {parts}, and for each piece and each step the sign $\\sigma_s$ "

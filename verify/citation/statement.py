@@ -34,10 +34,16 @@ def _data(group: Group, file: str) -> str:
     if "matrices" in s:
         every = [_rows(a) for a in s["matrices"]]
         weights = ", ".join(number(Fraction(w)) for w in s["weights"])
-        law = "with equal probabilities" if len(set(s["weights"])) == 1 else f"with probabilities proportional to ${weights}$"
+        law = (
+            "with probability one"
+            if len(every) == 1
+            else "with equal probabilities"
+            if len(set(s["weights"])) == 1
+            else f"with probabilities proportional to ${weights}$"
+        )
         if len(every) <= 4 and all(map(fits, every)):
             values = r",\quad ".join(f"A_{k} = {matrix(a)}" for k, a in enumerate(every, 1))
-            return rf"Let independent random matrices take the values \[ {values} \] {law}."
+            return rf"Let independent random matrices take the value{'s' if len(every) > 1 else ''} \[ {values} \] {law}."
         return f"Let independent random matrices take the {len(every)} values in the claim of {file}, {law}."
     outputs = s.get("outputs", 1)
     key = "gram" if "gram" in s else "features"
@@ -105,7 +111,9 @@ def _exponents(group: Group) -> str:
         if "momentum" in s:
             where += r", with the momentum term, on pairs of successive states"
     if "lambda" in quantities or "ms" in quantities:
-        source = "" if "matrices" in s else rf" \cite{{{CHEMNITZ_ENGEL}}}"
+        published = s.get("batch") == 1 and not {"weights", "momentum", "weight_decay", "outputs"} & set(s) and s["optimiser"] == "sgd"
+        source = rf" \cite{{{CHEMNITZ_ENGEL}}}" if published else rf" (for uniform single samples, \cite{{{CHEMNITZ_ENGEL}}})"
+        source = "" if "matrices" in s else source
         per = " (per step, not per epoch)" if s.get("optimiser") == "reshuffled" else ""
         sentences.append(rf"Denote by $\lambda={product}$ the top Lyapunov exponent{source}{per} {where}{_and_ms(quantities)}.")
     if "mu" in quantities:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable
@@ -25,14 +26,23 @@ def recheck(arguments: Namespace) -> int:
         raise InputError("recheck needs a certificate file, or --all for the shipped library, and not both")
     if arguments.coq and shutil.which("coqc") is None:
         raise InputError("--coq needs coqc, which is not installed; install Coq, on Debian and Ubuntu: apt-get install coq")
-    return _library(arguments) if arguments.all else _one(arguments)
+    run = _library if arguments.all else _one
+    if not arguments.coq:
+        return run(arguments, None)
+    from ..certificate.coq import compile_library
+
+    with tempfile.TemporaryDirectory() as folder, progress() as say:
+        if say:
+            say("compiling the Coq library")
+        compiled = compile_library(Path(folder) / "library")
+        return run(arguments, compiled)
 
 
-def _one(arguments: Namespace) -> int:
+def _one(arguments: Namespace, library: Path | None) -> int:
     from ..report.certificate_text import recheck_json, recheck_sections
 
     certificate, statements, reason = _checked(Path(arguments.certificate), arguments.certificate)
-    coq, coq_reason = _coq(certificate) if arguments.coq and not reason else ("", "")
+    coq, coq_reason = _coq(certificate, library) if library is not None and not reason else ("", "")
     if arguments.json:
         print_json(recheck_json(certificate, statements, reason) | ({"coq": coq or None, "coq_reason": coq_reason or None} if arguments.coq else {}))
     elif reason:
@@ -46,13 +56,13 @@ def _one(arguments: Namespace) -> int:
     return 0 if not reason and coq in ("", ACCEPTED) else 1
 
 
-def _library(arguments: Namespace) -> int:
+def _library(arguments: Namespace, library: Path | None) -> int:
     from theorems.library import FOLDER, files
 
     rows: list[dict[str, Any]] = []
     with progress() as say:
         for path in files():
-            rows.append(_row(path, path.relative_to(FOLDER).as_posix(), arguments.coq, say))
+            rows.append(_row(path, path.relative_to(FOLDER).as_posix(), library, say))
     accepted = [row for row in rows if row["accepted"]]
     coq = Counter(row["coq"] for row in rows)
     fine = bool(rows) and len(accepted) == len(rows)
@@ -81,13 +91,13 @@ def _counts(coq: Counter[Any], asked: bool) -> dict[str, int]:
     return {f"coq_{word.replace(' ', '_')}": coq[word] for word in (ACCEPTED, REJECTED, NOT_COVERED)} if asked else {}
 
 
-def _row(path: Path, name: str, with_coq: bool, say: Callable[[str], None] | None) -> dict[str, Any]:
+def _row(path: Path, name: str, library: Path | None, say: Callable[[str], None] | None) -> dict[str, Any]:
     from ..citation.claims import is_balls
 
     if say:
         say(name)
     certificate, statements, reason = _checked(path, name)
-    coq, coq_reason = _coq(certificate) if with_coq and not reason else (None, "")
+    coq, coq_reason = _coq(certificate, library) if library is not None and not reason else (None, "")
     checker = "ball checker" if is_balls(certificate) else "trusted checker"
     found = {"file": name, "id": None if reason else certificate["id"], "accepted": not reason, "reason": _line(reason) or None, "checker": checker}
     return found | {"statements": len(statements), "coq": coq, "coq_reason": coq_reason or None}
@@ -113,17 +123,18 @@ def _checked(path: Path, shown: str) -> tuple[Any, list[Statement], str]:
         return certificate, [], f"{refusal}" or "nested too deeply"
 
 
-def _coq(certificate: Any) -> tuple[str, str]:
-    """coqc's word on the Coq export of an accepted certificate."""
-    from ..certificate.coq import check_with_coqc
+def _coq(certificate: Any, library: Path) -> tuple[str, str]:
+    """coqc's word on the Coq export of an accepted certificate; `library` is the compiled Coq library."""
+    from ..certificate.coq import check_with_coqc, to_coq
     from ..citation.claims import is_balls
 
     if is_balls(certificate):
         return NOT_COVERED, "ball arithmetic"
     try:
-        fine, text = check_with_coqc(certificate)
+        to_coq(certificate)
     except InputError as reason:
-        return NOT_COVERED, _line(str(reason))
+        return NOT_COVERED, _line(str(reason)).partition(";")[0].removeprefix("the Coq library does not cover ")
+    fine, text = check_with_coqc(certificate, library)
     return (ACCEPTED, "") if fine else (REJECTED, _line(text))
 
 
