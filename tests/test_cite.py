@@ -305,7 +305,7 @@ def with_coq(monkeypatch, verdict) -> list[Path]:
         return f"(* {certificate['id']} *)"
 
     module = types.ModuleType("verify.certificate.coq")
-    module.__dict__.update(to_coq=to_coq, check_with_coqc=lambda _, folder: verdict, compile_library=lambda folder: compiled.append(folder) or folder)
+    module.__dict__.update(to_coq=to_coq, check_with_coqc=lambda _, __: verdict, compile_library=lambda folder: compiled.append(folder) or folder)
     monkeypatch.setitem(sys.modules, "verify.certificate.coq", module)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     return compiled

@@ -2,7 +2,7 @@
    family, and short constructors. `holds r l v` unfolds to l < v, l <= v, v <= l or v < l. *)
 From Coq Require Import Reals List ZArith QArith Bool Lia Arith.
 From SgdVerify Require Export ExtendedReals RationalFamily Sgd Comparison Cones LinearCones PlanarForms Words EqualNorms.
-From SgdVerify Require Import IntegerFamily Determinant.
+From SgdVerify Require Import IntegerFamily Determinant Diagonal.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -39,6 +39,18 @@ Theorem by_determinant : negb (upper r) && represents F m && invertible_plane m 
 Proof.
   rewrite !andb_true_iff, negb_true_iff. intros [[[Hu HF] Hd] Hi]. apply (claim_from_bound r w _ _ _ v _ Hi). rewrite Hu, (represents_exponent F m HF).
   unfold represents in HF. rewrite !andb_true_iff in HF. destruct HF as [[[[Hwf _] _] _] _]. exact (determinant_bound m Hwf Hd).
+Qed.
+Theorem by_diagonal_lower k : negb (upper r) && represents F m && diagonal_family m && (k <? dim m)%nat && all_nonzero (diagonal_entries m k) &&
+  implies r w (coordinate_product m k) (denominator_product m) (total_weight m) v = true -> holds r (exponent F) v.
+Proof.
+  rewrite !andb_true_iff, negb_true_iff. intros [[[[[Hu HF] Hd] Hk] Hz] Hi]. apply (claim_from_bound r w _ _ _ v _ Hi). rewrite Hu, (represents_exponent F m HF).
+  unfold represents in HF. rewrite !andb_true_iff in HF. destruct HF as [[[[Hwf _] _] _] _]. apply Nat.ltb_lt in Hk. exact (diagonal_lower_bound m Hwf Hd k Hk Hz).
+Qed.
+Theorem by_diagonal_upper x y : upper r && represents F m && diagonal_family m && coordinates_below m x y && implies r w x y (total_weight m) v = true ->
+  holds r (exponent F) v.
+Proof.
+  rewrite !andb_true_iff. intros [[[[Hu HF] Hd] Hc] Hi]. apply (claim_from_bound r w _ _ _ v _ Hi). rewrite Hu, (represents_exponent F m HF).
+  unfold represents in HF. rewrite !andb_true_iff in HF. destruct HF as [[[[Hwf _] _] _] _]. exact (diagonal_upper_bound m Hwf Hd x y Hc).
 Qed.
 End Claims.
 

@@ -1,7 +1,7 @@
 (* The linearised dynamics of SGD at an interpolating minimum, built from the kernel K (the Gram matrix of the gradients) and the
    step size eta: with probability w_i / sum w the residuals move by r <- r - eta r_i K e_i. `lambda K eta` is their exponent for
    uniform samples, `mu K eta` that of gradient descent r <- r - (eta / N) K r.
-   K is meant to be positive definite: otherwise the residuals live on range(K) and `in_coordinates` is the family to speak of. *)
+   K is meant to be positive definite: otherwise the residuals live on range(K), a proper subspace that the steps leave invariant. *)
 From Coq Require Import Reals Lra Lia Psatz Arith List ZArith QArith Qreals Bool.
 From SgdVerify Require Import Sums Logarithms ExtendedReals Matrices RandomProducts Exponent Invariance IntegerFamily RationalFamily.
 Import ListNotations.
@@ -23,15 +23,6 @@ Definition lambda_weighted (ws : list Q) (K : list (list Q)) (eta : Q) : extende
 Definition gradient_descent (K : list (list Q)) (eta : Q) : family :=
   Family (length K) [(1%Q, qmatrix (length K) (length K) (fun j k => (delta j k - eta / inject_Z (Z.of_nat (length K)) * qentry K j k)%Q))].
 Definition mu (K : list (list Q)) (eta : Q) : extended := exponent (gradient_descent K eta).
-
-(* Other coordinates: the state v, of dimension d, moves by v <- v - eta f_i(v) a_i, and f_i(v) is the residual of sample i. The
-   kernel is K_ij = f_i(a_j). Parameters: a_i = f_i = x_i, a row of X. Residuals: a_i = K e_i, f_i = e_i. *)
-Definition coordinates := list (list Q * list Q).
-Definition qdot (u v : list Q) : Q := fold_right Qplus 0%Q (map (fun x => fst x * snd x)%Q (combine u v)).
-Definition in_coordinates (d : nat) (c : coordinates) (eta : Q) : family :=
-  Family d (map (fun af => (1%Q, qmatrix d d (fun j k => delta j k - eta * (nth j (fst af) 0 * nth k (snd af) 0))%Q)) c).
-Definition parameters (X : list (list Q)) : coordinates := map (fun x => (x, x)) X.
-Definition kernel_of (c : coordinates) : list (list Q) := map (fun i => map (fun j => qdot (snd i) (fst j)) c) c.
 
 (* ---------- what they mean over the reals ---------- *)
 Definition rdelta (j k : nat) : R := if Nat.eqb j k then 1 else 0.

@@ -6,8 +6,8 @@
 
 from .cloning import cloned_moment
 from .escape import escape_exponent
-from .growth import Spectrum, growth_variance, lyapunov_spectrum
 from .function import moment
+from .growth import Spectrum, growth_variance, lyapunov_spectrum
 from .radius import joint_spectral_radius
 from .result import Bounds, Rigour
 from .step_size import mean_square_step_size
