@@ -19,13 +19,16 @@ from verify.exact import InputError
 needs_coqc = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc is not installed (Debian: apt-get install --no-install-recommends coq)")
 
 COVERED = (
-    "determinant", "determinant sign", "determinant matrices", "nonexpansive", "equal norms below", "equal norms at", "equal norms above", "words",
-    "linear cones above", "linear cones below", "planar by hand", "planar swap", "linear swap", "engine negative", "engine positive", "engine close",
+    "determinant", "determinant sign", "determinant matrices", "nonexpansive", "equal norms below", "equal norms at", "equal norms above",
+    "orthogonal above", "words", "linear cones above", "linear cones below", "planar by hand", "planar swap", "linear swap",
+    "engine negative", "engine positive", "engine close",
 )  # fmt: skip
 METRIC = [["8/7", "-2/7"], ["-2/7", "4/7"]]
 MORE = {
     "weighted words": sealed(claim(sgd(PAIR, "101/100", weights=["1", "2"]), "<", "1/10"), {"kind": "words", "length": 2, "norm": METRIC}),
     "weighted equal norms": sealed(claim(sgd([[2, 1], [1, 2]], "9/10", weights=["1/3", "5"]), "<="), {"kind": "equal-norms"}),
+    "orthogonal with a zero": sealed(claim(sgd([[1, 0], [0, 2]], "1"), "="), {"kind": "orthogonal"}),
+    "orthogonal in space": sealed(claim(sgd([[1, 0, 0], [0, 2, 0], [0, 0, 3]], "1/2", weights=["1", "2", "3"]), "<", "-1/10"), {"kind": "orthogonal"}),
     "identity step": sealed(  # the checker leaves the identity out, Coq has it as a member of the family
         claim(bare([[[2, 1], [1, 1]], [[1, 0], [0, 1]], [[2, 1], [1, 1]]]), ">=", "2/5"),
         {"kind": "linear-cones", "cones": [[["1", "0"], ["0", "1"]]], "forms": [["1", "1"]], "trees": [[["=", 0]]]},
@@ -147,6 +150,7 @@ def corrupted() -> dict[str, Any]:
         ("words", '"-1/20"', '"-1/2"'),
         ("determinant", '"1/20"', '"1/4"'),
         ("determinant sign", '"4/5"', '"1/10"'),
+        ("orthogonal above", '"9/1000"', '"1/10"'),
         ("equal norms below", '"9/10"', '"11/10"'),
         ("equal norms at", '"step_size": "1"', '"step_size": "2"'),
         ("equal norms above", '"11/10"', '"9/10"'),

@@ -7,7 +7,6 @@ Open Scope R_scope.
 
 (* ---------- cones ---------- *)
 Record cone := Cone { generators : list (list Z); duals : list (list Z); scale : Z; form : list Z }.
-Definition dcone := Cone nil nil 0 nil.
 (* simplicial subdivision: split edge (i,j) at g = (a e_i + b e_j)/s, or leaf with data *)
 Inductive tree (X : Type) := Leaf (x : X) | Split (i j : nat) (a b s : Z) (t1 t2 : tree X).
 Arguments Leaf {X}. Arguments Split {X}.
@@ -160,6 +159,40 @@ Proof.
     rewrite (rsum_ext d _ (fun j => (if Nat.eqb i j then 1 else 0) * v j)).
     now rewrite rsum_delta.
     intros j Hj. rewrite rsum_scal_r, HI by auto. destruct (Nat.eqb i j); field; lra.
+Qed.
+
+(* A matrix is bounded by its images of the generators. *)
+Definition generator (c : cone) (l : nat) : vec := fun k => IZR (nth k (nth l (generators c) nil) 0%Z).
+Lemma frobenius_le_generators c : cone_ok c = true -> exists K, 0 <= K /\ forall M, frobenius d M <= K * rsum d (fun l => norm d (mulv d M (generator c l))).
+Proof.
+  intros Hc. destruct (cone_facts c Hc) as [_ [_ [_ [HD [_ HI]]]]].
+  set (K := rsum d (fun j => rsum d (fun l => Rabs (IZR (nth j (nth l (duals c) nil) 0%Z)) / IZR (scale c) * INR d))).
+  exists K. split.
+  - apply rsum_nonneg; intros; apply rsum_nonneg; intros. apply Rmult_le_pos; [|apply pos_INR].
+    apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
+  - intros M. eapply Rle_trans; [apply frobenius_le_columns|]. unfold K. rewrite <- rsum_scal_r. apply rsum_le; intros j Hj.
+    eapply Rle_trans; [apply norm_le_sum|].
+    apply Rle_trans with (rsum d (fun i => rsum d (fun l => Rabs (IZR (nth j (nth l (duals c) nil) 0%Z)) / IZR (scale c) * norm d (mulv d M (generator c l))))).
+    + apply rsum_le; intros i Hi.
+      assert (Ecol : M i j = rsum d (fun l => IZR (nth j (nth l (duals c) nil) 0%Z) / IZR (scale c) * mulv d M (generator c l) i)).
+      { unfold mulv.
+        rewrite (rsum_ext d _ (fun l => rsum d (fun k => (M i k / IZR (scale c)) * (IZR (nth k (nth l (generators c) nil) 0%Z) * IZR (nth j (nth l (duals c) nil) 0%Z))))).
+        2:{ intros l Hl. rewrite <- rsum_scal. apply rsum_ext; intros k Hk. unfold generator. field. lra. }
+        rewrite rsum_swap. rewrite (rsum_ext d _ (fun k => (if Nat.eqb j k then 1 else 0) * M i k)).
+        now rewrite rsum_delta.
+        intros k Hk. rewrite rsum_scal, HI by auto. rewrite (Nat.eqb_sym j k). destruct (Nat.eqb k j); field; lra. }
+      rewrite Ecol. eapply Rle_trans; [apply rsum_abs|]. apply rsum_le; intros l Hl.
+      unfold Rdiv. rewrite !Rabs_mult. rewrite (Rabs_right (/ IZR (scale c))).
+      2:{ apply Rle_ge; left; apply Rinv_0_lt_compat; auto. }
+      apply Rmult_le_compat_l. apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
+      apply norm_coordinate; auto.
+    + rewrite rsum_const. 
+      rewrite <- rsum_scal, <- rsum_scal_r.
+      apply rsum_le; intros l Hl. 
+      replace (INR d * (Rabs (IZR (nth j (nth l (duals c) nil) 0%Z)) / IZR (scale c) * norm d (mulv d M (generator c l)))) with
+        (Rabs (IZR (nth j (nth l (duals c) nil) 0%Z)) / IZR (scale c) * INR d * norm d (mulv d M (generator c l))) by ring.
+      apply Rmult_le_compat_l. apply Rmult_le_pos; [|apply pos_INR]. apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
+      apply (rsum_term_le d (fun l => norm d (mulv d M (generator c l)))); auto. intros; apply norm_nonneg.
 Qed.
 
 End Check.

@@ -30,13 +30,6 @@ Lemma ext_lt_weaken a b : (a < b -> a <= b)%ext.
 Proof. unfold ext_lt. destruct a, b; simpl; try tauto; lra. Qed.
 Lemma Finite_lt (x y : R) : x < y -> (x < y)%ext.
 Proof. unfold ext_lt; simpl; lra. Qed.
-Lemma ext_eq_from_bounds a b : (forall x : R, (a <= x)%ext <-> (b <= x)%ext) -> a = b.
-Proof.
-  intros H. destruct a as [|x], b as [|y]; auto.
-  - pose proof (proj1 (H (y - 1)) I) as K. simpl in K. lra.
-  - pose proof (proj2 (H (x - 1)) I) as K. simpl in K. lra.
-  - pose proof (proj1 (H x) (Rle_refl x)) as K1. pose proof (proj2 (H y) (Rle_refl y)) as K2. simpl in *. f_equal; lra.
-Qed.
 Lemma ext_le_from_bounds a b : (forall x : R, (b <= x)%ext -> (a <= x)%ext) -> (a <= b)%ext.
 Proof.
   intros H. destruct a as [|x], b as [|y]; simpl in *; auto.

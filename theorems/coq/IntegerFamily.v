@@ -153,15 +153,3 @@ Definition log_ratio (rn rd : Z) : R := (ln (IZR rn) - ln (IZR rd)) / IZR (total
 
 End Model.
 
-Lemma log_ratio_pos m rn rd : well_formed m = true -> (0 < rd < rn)%Z -> 0 < log_ratio m rn rd.
-Proof.
-  intros Hwf H. unfold log_ratio. pose proof (total_weight_pos m Hwf) as HP. apply IZR_lt in HP.
-  assert (ln (IZR rd) < ln (IZR rn)) by (apply ln_increasing; apply IZR_lt; lia).
-  apply Rdiv_lt_0_compat; lra.
-Qed.
-Lemma log_ratio_neg m rn rd : well_formed m = true -> (0 < rn < rd)%Z -> log_ratio m rn rd < 0.
-Proof.
-  intros Hwf H. pose proof (log_ratio_pos m rd rn Hwf ltac:(lia)) as G. unfold log_ratio in *.
-  replace ((ln (IZR rn) - ln (IZR rd)) / IZR (total_weight m)) with (- ((ln (IZR rd) - ln (IZR rn)) / IZR (total_weight m))).
-  lra. unfold Rdiv. ring.
-Qed.

@@ -443,10 +443,7 @@ Proof.
     unfold upper_leaf in Hleaf. cbv zeta in Hleaf. rewrite !andb_true_iff in Hleaf.
     destruct Hleaf as [[[[[[_ _] HC] HCU] _] _] _]. apply Z.ltb_lt in HC. apply Z.leb_le in HCU.
     assert (H : (0 <= U)%Z) by lia. apply IZR_le in H. lra. }
-  set (K := rsum d (fun j => rsum d (fun l => Rabs (IZR (nth j (nth l (duals (fst ct0)) nil) 0%Z)) / IZR (scale (fst ct0)) * INR d))).
-  assert (HK : 0 <= K).
-  { apply rsum_nonneg; intros; apply rsum_nonneg; intros. apply Rmult_le_pos; [|apply pos_INR].
-    apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto]. }
+  destruct (frobenius_le_generators d (fst ct0) (proj1 (Hall ct0 Hin0))) as [K [HK HKM]].
   assert (Hmain : forall del, 0 < del -> (model_exponent m <= log_ratio m rn rd + del * IZR U)%ext).
   { intros del Hdel. unfold model_exponent. fold d.
     apply (sandwich_upper d (count m) (prob m) (step m) (model_probability m Hwf) Hd0 upper_value (/ G) del (IZR U) (log_ratio m rn rd + del * IZR U)) with (k := d) (vs := vs) (ys := fun l => IZR (dot (form (fst ct0)) (g l))) (K := K); auto.
@@ -476,32 +473,7 @@ Proof.
     - intros l Hl. exists ct0, 1. destruct (Hfg l Hl) as [F1 F2]. fold (g l) in F1, F2. split; auto. split; auto. split; [|split].
       + intros k Hk. rewrite functional_scal, Rmult_1_l. rewrite Hfnv by (auto; apply Hd2; auto). apply IZR_le. apply F2; auto.
       + rewrite Hfnv; auto. ring.
-      + apply IZR_lt. lia.
-    - intros M. eapply Rle_trans; [apply frobenius_le_columns|]. unfold K. rewrite <- rsum_scal_r. apply rsum_le; intros j Hj.
-      (* column j *)
-      eapply Rle_trans; [apply norm_le_sum|].
-      apply Rle_trans with (rsum d (fun i => rsum d (fun l => Rabs (IZR (nth j (nth l (duals (fst ct0)) nil) 0%Z)) / IZR (scale (fst ct0)) * norm d (mulv d M (vs l))))).
-      + apply rsum_le; intros i Hi.
-        assert (Ecol : M i j = rsum d (fun l => IZR (nth j (nth l (duals (fst ct0)) nil) 0%Z) / IZR (scale (fst ct0)) * mulv d M (vs l) i)).
-        { unfold mulv.
-          rewrite (rsum_ext d _ (fun l => rsum d (fun k => (M i k / IZR (scale (fst ct0))) * (IZR (nth k (nth l (generators (fst ct0)) nil) 0%Z) * IZR (nth j (nth l (duals (fst ct0)) nil) 0%Z))))).
-          2:{ intros l Hl. rewrite <- rsum_scal. apply rsum_ext; intros k Hk. unfold vs, g. field. lra. }
-          rewrite rsum_swap. rewrite (rsum_ext d _ (fun k => (if Nat.eqb j k then 1 else 0) * M i k)).
-          now rewrite rsum_delta.
-          intros k Hk. rewrite rsum_scal, HI by auto. rewrite (Nat.eqb_sym j k). destruct (Nat.eqb k j); field; lra. }
-        rewrite Ecol. eapply Rle_trans; [apply rsum_abs|]. apply rsum_le; intros l Hl.
-        unfold Rdiv. rewrite !Rabs_mult. rewrite (Rabs_right (/ IZR (scale (fst ct0)))).
-        2:{ apply Rle_ge; left; apply Rinv_0_lt_compat; auto. }
-        apply Rmult_le_compat_l. apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
-        apply norm_coordinate; auto.
-      + rewrite rsum_const. 
-        rewrite <- rsum_scal, <- rsum_scal_r.
-        (* sum_l a_l * INR d * V_l <= sum_l (a_l * INR d) * sum V *)
-        apply rsum_le; intros l Hl. 
-        replace (INR d * (Rabs (IZR (nth j (nth l (duals (fst ct0)) nil) 0%Z)) / IZR (scale (fst ct0)) * norm d (mulv d M (vs l)))) with
-          (Rabs (IZR (nth j (nth l (duals (fst ct0)) nil) 0%Z)) / IZR (scale (fst ct0)) * INR d * norm d (mulv d M (vs l))) by ring.
-        apply Rmult_le_compat_l. apply Rmult_le_pos; [|apply pos_INR]. apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
-        apply (rsum_term_le d (fun l => norm d (mulv d M (vs l)))); auto. intros; apply norm_nonneg. }
+      + apply IZR_lt. lia. }
   apply ext_le_from_reals. intros c Hc. set (del := (c - log_ratio m rn rd) / (IZR U + 1)).
   assert (Hdel : 0 < del) by (apply Rdiv_lt_0_compat; lra).
   eapply ext_le_trans; [now apply (Hmain del)|]. simpl.

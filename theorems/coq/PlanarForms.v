@@ -82,9 +82,6 @@ Definition root_value (v : vec) (y : R) : Prop :=
   exists ct sg, In ct ce /\ (sg = 1 \/ sg = -1) /\ in_dual 2 (fst (fst ct)) (fun k => sg * v k) /\
     0 < y /\ (y * IZR (scale (fst (fst ct)))) ^ q = form_value (fst ct) (fun k => sg * v k).
 
-Lemma two_cases (P : nat -> Prop) : P 0%nat -> P 1%nat -> forall i, (i < 2)%nat -> P i.
-Proof. intros H0 H1 [|[|i]] Hi; auto; lia. Qed.
-
 Lemma dual_bounds : exists G, 0 < G /\ forall ct, In ct ce -> forall v, Rabs (functional 2 (nth 0 (duals (fst (fst ct))) nil) v) + Rabs (functional 2 (nth 1 (duals (fst (fst ct))) nil) v) <= G * norm 2 v.
 Proof.
   destruct (exists_bound ce (fun ct => rsum 2 (fun i => Rabs (IZR (nth i (nth 0 (duals (fst (fst ct))) nil) 0%Z))) + rsum 2 (fun i => Rabs (IZR (nth i (nth 1 (duals (fst (fst ct))) nil) 0%Z))))) as [G [HG H]].
@@ -177,8 +174,6 @@ Proof.
   rewrite <- (exp_ln x Hx) at 2. rewrite <- (exp_ln (exp (ln x / INR q) ^ q)) by (apply pow_lt, exp_pos).
   rewrite ln_pow_nat by apply exp_pos. rewrite ln_exp. f_equal. field. lra.
 Qed.
-Lemma ln_root x : ln (root x) = ln x / INR q. Proof. apply ln_exp. Qed.
-
 Lemma eval_dual c k ws s t : length ws = 2%nat -> eval_form (dual_form c k ws) s t = s * IZR (dot (nth k (duals c) nil) (nth 0 ws nil)) + t * IZR (dot (nth k (duals c) nil) (nth 1 ws nil)).
 Proof. destruct ws as [|w0 [|w1 [|]]]; try discriminate. intros _. simpl. ring. Qed.
 
@@ -429,10 +424,7 @@ Proof.
   unfold model_exponent. rewrite Hd2.
   destruct (Hall ct0 Hin0) as [Hpc _]. destruct (form_cone_facts _ Hpc) as [Hc _]. destruct (cone_facts 2 _ Hc) as [_ [_ [_ [HD [_ HI]]]]].
   set (g := fun l => nth l (generators (fst (fst ct0))) nil).
-  set (K := rsum 2 (fun j => rsum 2 (fun l => Rabs (IZR (nth j (nth l (duals (fst (fst ct0))) nil) 0%Z)) / IZR (scale (fst (fst ct0))) * 2))).
-  assert (HK : 0 <= K).
-  { apply rsum_nonneg; intros; apply rsum_nonneg; intros. apply Rmult_le_pos; [|lra].
-    apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto]. }
+  destruct (frobenius_le_generators 2 (fst (fst ct0)) Hc) as [K [HK HKM]].
   apply (sandwich_upper 2 (count m) (prob m) (step m) (model_probability m Hwf) ltac:(lia) (root_value ce) mm del Bp (form_log_ratio rn rd)) with
     (k := 2%nat) (vs := fun l => (fun k => IZR (nth k (g l) 0%Z))) (ys := fun l => match l with O => ya | _ => yb end) (K := K); auto.
   - intros v y Hv. split; [| apply Hmmb; auto]. destruct Hv as [ct [sg [_ [_ [_ [H _]]]]]]. exact H.
@@ -494,27 +486,5 @@ Proof.
         rewrite E_plus, (E_const _ _ (model_probability m Hwf)). lra.
         intros i Hi1. rewrite Rmax_left by (apply Hbig; auto). unfold Rdiv. rewrite ln_mult, ln_Rinv; auto. apply Rinv_0_lt_compat; auto.
   - intros [|[|j]] Hj; auto; lia.
-  - intros M. eapply Rle_trans; [apply frobenius_le_columns|]. unfold K. rewrite <- rsum_scal_r. apply rsum_le; intros j Hj.
-    eapply Rle_trans; [apply norm_le_sum|].
-    set (vs := fun l => (fun k => IZR (nth k (g l) 0%Z)) : vec).
-    apply Rle_trans with (rsum 2 (fun i => rsum 2 (fun l => Rabs (IZR (nth j (nth l (duals (fst (fst ct0))) nil) 0%Z)) / IZR (scale (fst (fst ct0))) * norm 2 (mulv 2 M (vs l))))).
-    + apply rsum_le; intros i Hi.
-      assert (Ecol : M i j = rsum 2 (fun l => IZR (nth j (nth l (duals (fst (fst ct0))) nil) 0%Z) / IZR (scale (fst (fst ct0))) * mulv 2 M (vs l) i)).
-      { unfold mulv.
-        rewrite (rsum_ext 2 (fun l => _ * rsum 2 _) (fun l => rsum 2 (fun k => (M i k / IZR (scale (fst (fst ct0)))) * (IZR (nth k (nth l (generators (fst (fst ct0))) nil) 0%Z) * IZR (nth j (nth l (duals (fst (fst ct0))) nil) 0%Z))))).
-        2:{ intros l Hl. rewrite <- rsum_scal. apply rsum_ext; intros k Hk. unfold vs, g. field. lra. }
-        rewrite rsum_swap. rewrite (rsum_ext 2 _ (fun k => (if Nat.eqb j k then 1 else 0) * M i k)).
-        now rewrite rsum_delta.
-        intros k Hk. rewrite rsum_scal, HI by auto. rewrite (Nat.eqb_sym j k). destruct (Nat.eqb k j); field; lra. }
-      rewrite Ecol. eapply Rle_trans; [apply rsum_abs|]. apply rsum_le; intros l Hl.
-      unfold Rdiv. rewrite !Rabs_mult. rewrite (Rabs_right (/ IZR (scale (fst (fst ct0))))).
-      2:{ apply Rle_ge; left; apply Rinv_0_lt_compat; auto. }
-      apply Rmult_le_compat_l. apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
-      apply norm_coordinate; auto.
-    + rewrite rsum_const. rewrite <- rsum_scal, <- rsum_scal_r. apply rsum_le; intros l Hl.
-      replace (INR 2 * (Rabs (IZR (nth j (nth l (duals (fst (fst ct0))) nil) 0%Z)) / IZR (scale (fst (fst ct0))) * norm 2 (mulv 2 M (vs l)))) with
-        (Rabs (IZR (nth j (nth l (duals (fst (fst ct0))) nil) 0%Z)) / IZR (scale (fst (fst ct0))) * 2 * norm 2 (mulv 2 M (vs l))) by (simpl INR; ring).
-      apply Rmult_le_compat_l. apply Rmult_le_pos; [|lra]. apply Rmult_le_pos; [apply Rabs_pos | left; apply Rinv_0_lt_compat; auto].
-      apply (rsum_term_le 2 (fun l => norm 2 (mulv 2 M (vs l)))); auto. intros; apply norm_nonneg.
 Qed.
 End M.

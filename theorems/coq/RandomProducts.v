@@ -44,9 +44,6 @@ Proof. unfold E. rewrite <- rsum_scal. apply rsum_ext; intros; ring. Qed.
 Lemma word_mean_add n m f : forall M, word_mean (n + m) f M = word_mean n (word_mean m f) M.
 Proof. induction n; intros M; simpl; auto. apply E_ext; intros; apply IHn. Qed.
 
-Lemma word_mean_ext n (f g : mat -> R) : (forall M, f M = g M) -> forall M, word_mean n f M = word_mean n g M.
-Proof. intros H. induction n; intros M; simpl; auto. apply E_ext; intros; apply IHn. Qed.
-
 Lemma word_mean_scal n c f : forall M, word_mean n (fun M => c * f M) M = c * word_mean n f M.
 Proof. induction n; intros M; simpl; auto. rewrite <- E_scal. apply E_ext; intros; apply IHn. Qed.
 Lemma word_mean_plus n f g : forall M, word_mean n (fun M => f M + g M) M = word_mean n f M + word_mean n g M.
@@ -102,9 +99,6 @@ Proof.
   intros n. induction n. reflexivity.
   rewrite seq_S, map_app, list_sum_app, IHn. simpl. lra.
 Qed.
-Lemma list_sum_scal {X} (l : list X) c f : list_sum l (fun x => c * f x) = c * list_sum l f.
-Proof. induction l; simpl; [lra | rewrite IHl; lra]. Qed.
-
 Lemma words_mean n : forall f, list_sum (words n) (fun w => word_prob w * f (word_product w)) = word_mean n f eye.
 Proof.
   induction n; intros f. simpl; lra.

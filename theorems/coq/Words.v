@@ -86,11 +86,6 @@ Proof.
   destruct (Nat.eqb_spec i j). subst j. pose proof (root_weight_pos i Hi). field; lra. ring.
 Qed.
 
-Lemma mul_eye_right A : entries_eq d d (mul d A eye) A.
-Proof.
-  intros i j Hi Hj. unfold mul, eye. rewrite (rsum_ext d _ (fun k => (if Nat.eqb j k then 1 else 0) * A i k)). now rewrite rsum_delta.
-  intros k _. rewrite (Nat.eqb_sym j k). ring.
-Qed.
 Lemma entries_refl A : entries_eq d d A A. Proof. intros ? ? _ _; reflexivity. Qed.
 
 (* T' (T X) = X *)

@@ -1,8 +1,8 @@
 """Certificates as theorems for Coq: one file that `coqc` accepts against the library in `theorems/coq`, whose README says what is proved there.
 
 The text claims what the certificate claims, about SGD from K and the step size; nothing here is trusted, a wrong export does not compile.
-Covered kinds: planar-forms, linear-cones, words, determinant in the plane, equal-norms and nonexpansive steps, and conjunctions of these, about lambda of
-plain SGD with batch 1 (weights allowed) and one K that is positive definite, or of matrices with weights.
+Covered kinds: planar-forms, linear-cones, words, determinant in the plane, orthogonal, equal-norms and nonexpansive steps, and conjunctions of these, about
+lambda of plain SGD with batch 1 (weights allowed) and one K that is positive definite, or of matrices with weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .coq_cones import Member, linear_lower, linear_upper, planar
 from .coq_text import Rows, effort_for, matrix_text, number_text, tuple_text
 from .format import FORMAT
 
-KINDS = ("planar-forms", "linear-cones", "words", "determinant", "equal-norms", "nonexpansive", "conjunction")
+KINDS = ("planar-forms", "linear-cones", "words", "determinant", "orthogonal", "equal-norms", "nonexpansive", "conjunction")
 MAX_WORD_BITS = 400_000  # of the integer that a words certificate is compared with
 RELATIONS = {"<": "Below", "<=": "At_most", ">=": "At_least", ">": "Above"}
 SECONDS = 300
@@ -246,6 +246,17 @@ def _determinant(case: _Case, _: dict[str, Any], relation: str, value: Fraction,
     return "", _by(case, relation, value, "by_determinant", "", bound)
 
 
+def _orthogonal(case: _Case, _: dict[str, Any], relation: str, value: Fraction, __: str) -> tuple[str, str]:
+    """The coordinate with the largest exponent E ln |a_kk|: the bound is the quotient of products of integers, for both sides."""
+    scale = math.prod(m.scale**m.power for m in case.members)
+    products = [math.prod(abs(m.rows[k][k]) ** m.power for m in case.members) for k in range(len(case.members[0].rows))]
+    k = max(range(len(products)), key=products.__getitem__)
+    x = max(1, products[k])
+    if relation in ("<", "<="):
+        return "", _by(case, relation, value, "by_diagonal_upper", f"{x} {scale}", (x, scale, case.total))
+    return "", _by(case, relation, value, "by_diagonal_lower", str(k), (x, scale, case.total))
+
+
 def _equal_norms(case: _Case, _: dict[str, Any], relation: str, value: Fraction, suffix: str) -> tuple[str, str]:
     """K^-1 = L^T D L certifies that K is positive definite."""
     if case.subject.matrices is not None or value:
@@ -282,6 +293,7 @@ _PROVERS: dict[str, Callable[[_Case, dict[str, Any], str, Fraction, str], tuple[
     "planar-forms": _planar_forms,
     "words": _words,
     "determinant": _determinant,
+    "orthogonal": _orthogonal,
     "equal-norms": _equal_norms,
     "nonexpansive": _equal_norms,
 }

@@ -173,7 +173,7 @@ def linear_upper(proof: dict[str, Any], members: list[Member]) -> tuple[str, int
             t = [Fraction(1) if m.step is None else Fraction(piece.labels[steps + m.step]) for m in members]
             if min(t) <= 0:
                 raise InputError(f"a multiplier of cone {k} is not positive")
-            largest.append(math.prod(x**-m.power for x, m in zip(t, members, strict=True)))
+            largest.append(math.prod((x**-m.power for x, m in zip(t, members, strict=True)), start=Fraction(1)))
             base = math.lcm(*((x / m.scale).denominator for x, m in zip(t, members, strict=True)))
             us = [int(x * base / m.scale) for x, m in zip(t, members, strict=True)]
             constant = total * base
@@ -196,7 +196,8 @@ def planar(proof: dict[str, Any], members: list[Member], upper: bool, strict: bo
     total, degree = sum(m.power for m in members), int(proof["degree"])
     rho = Fraction(proof["rho"]) ** (total // math.lcm(*(x.denominator for x in p)))  # the certificate's P counts equal steps as one
     strict = strict and rho == 1
-    sign, rows, ratios = -1 if upper else 1, [], []
+    sign, rows = -1 if upper else 1, []
+    ratios: list[Fraction] = []
     for k, cone in enumerate(c.cones):
 
         def leaf(piece: Piece, k: int = k) -> Piece | str:
