@@ -190,3 +190,9 @@ def test_the_engine_decides_in_four_dimensions() -> None:
     found = Problem.from_gram(FOUR, SGD("100/841")).lyapunov(without=["mean square (E11)"], estimate=False)
     assert found.sign is Sign.NEGATIVE
     assert "weighted" in found.method
+
+
+def test_a_width_does_not_lose_the_sign_of_a_heavy_ball() -> None:
+    """Words that are too many for the checker must not displace a bound that it accepts."""
+    problem = Problem.from_gram([["2", "2121/5000"], ["2121/5000", "1"]], SGD("3/5", momentum="1/10"))
+    assert problem.lyapunov("1/2", time_limit=5, estimate=False).sign is Sign.NEGATIVE

@@ -221,3 +221,10 @@ def test_problems_without_a_step_size(folder, tmp_path, capsys):
     assert set(lines[0]) == {"problem", *COLUMNS, "error"}
     assert main(["sweep", str(folder / "a.toml"), "--from", "1", "--to", "2", "--steps", "2", "--csv", str(out)]) == 2
     assert "no step size" in capsys.readouterr().err
+
+
+def test_the_table_may_not_overwrite_the_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = tmp_path / "p.toml"
+    problem.write_text('gram = [["1", "1/2"], ["1/2", "2"]]\n[optimiser]\nkind = "sgd"\nstep_size = "1/2"\n')
+    assert main(["sweep", str(problem), "--csv", str(tmp_path / "x"), "--resume", str(tmp_path / "x")]) == 2
+    assert "two files" in capsys.readouterr().err

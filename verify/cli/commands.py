@@ -93,7 +93,9 @@ def exponent(arguments: Namespace) -> int:
         if out is not None:
             print("\n" + "\n".join(f"certificate of {what}: {path or 'none, nothing is proved'}" for what, path in (("mu", paths[0]), ("lambda", paths[1]))))
         if out_balls is not None:
-            print(f"\nball certificate of lambda: {balls or 'none, no ball arithmetic was used'}")
+            print(f"\nball certificate of lambda: {balls or 'none, no ball arithmetic was used: --certificate writes the proof'}")
+        elif getattr(lambda_, "ball_certificate", None) is not None:
+            print("\nThe sign has a certificate of the standard library; the digits have one in ball arithmetic, which --ball-certificate OUT.json writes.")
     decided = all(x is None or (x.sign is not Sign.UNDECIDED and reaches(x, arguments.width)) for x in (mu, lambda_))
     return 0 if decided and (arguments.digits is None or reaches(lambda_, Fraction(1, 10**arguments.digits))) else 1
 

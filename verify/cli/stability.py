@@ -85,4 +85,5 @@ def _section(name: str, found: StabilitySet) -> Section:
         text = "an interval (0, eta*), eta* in the gap" if found.is_interval else "not an interval: lambda < 0 again above step sizes with lambda > 0"
         lines.append(("the set", text))
     lines += [("remark", found.reason)] if found.reason else []
-    return Section(f"{name}: every step size in these ranges is proved, not sampled", tuple(lines))
+    title = "every step size in these ranges is proved, not sampled" if found.ranges else "nothing is proved for a range of step sizes"
+    return Section(f"{name}: {title}", tuple(lines))

@@ -28,6 +28,8 @@ def sweep(arguments: Namespace) -> int:
     paths = _files(arguments.problem)
     out = destination(arguments.csv, "--csv", tuple(paths))
     resume = destination(arguments.resume, "--resume", tuple(paths)) if arguments.resume is not None else None
+    if resume == out:
+        raise InputError(f"--resume {arguments.resume} is the file of --csv, which would overwrite its rows; name two files")
     along = (arguments.start, arguments.stop, arguments.steps)
     if any(x is not None for x in along) and None in along:
         raise InputError("--from, --to and --steps belong together; without them every problem is taken at its own step size")

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 MAX_DIMENSION = 8
 MAX_WORDS = 1500
 LONGEST = 12
+CHECKED_WORDS = 20_000  # the checker's limit of (steps + 1)^length
 MULTIPLIER_BITS, NORM_BITS = 30, 52
 MARGIN = 1e-6
 
@@ -41,10 +42,11 @@ def weighted_mean_square(question: Question) -> Finding:
         return Finding("the entries are too large for the search")
     if sum(family.probabilities) < 1:
         steps, p = np.concatenate([steps, np.eye(family.dimension)[None]]), np.append(p, 1 - p.sum())
+    longest = min(LONGEST, int(math.log(CHECKED_WORDS) / math.log(len(family.matrices) + 1)))
     best, length, found = math.inf, 0, None
     words, chances, t, first = np.eye(family.dimension)[None], np.ones(1), np.ones(1), np.ones(len(p))
     with np.errstate(all="ignore"):
-        while len(words) * len(steps) <= MAX_WORDS and length < LONGEST and question.seconds_left > 0 and (question.width is not None or not best < -1e-6):
+        while len(words) * len(steps) <= MAX_WORDS and length < longest and question.seconds_left > 0 and (question.width is not None or not best < -1e-6):
             words = np.einsum("wij,sjk->wsik", words, steps).reshape(-1, *steps.shape[1:])
             chances, length = np.outer(chances, p).ravel(), length + 1
             try:
