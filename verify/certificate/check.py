@@ -971,13 +971,11 @@ def prove_linear_cones(case: Case, proof: dict[str, Any], goal: Goal) -> None:
         spend(20 * f.d * len(f.p) * len(case.families), size)
         here = [sum(map(int.__mul__, forms[piece.cone], g)) for g in piece.generators]
         t: list[Fraction] = []
-        if goal.upper:
+        if goal.upper or piece.extra:
             t = [number(x, "multiplier") for x in items(piece.extra, "multipliers", len(f.p))]
             need(all(x > 0 for x in t), "a multiplier is not positive")
-            if not (product_goal and product_goal.reached([x.numerator for x in t], [x.denominator for x in t], upside_down=True)):
-                goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
-        else:
-            need(not piece.extra or len(piece.extra) == len(f.p), "a leaf has the wrong length")
+        if goal.upper and not (product_goal and product_goal.reached([x.numerator for x in t], [x.denominator for x in t], upside_down=True)):
+            goal.require([(p, 1 / x) for p, x in zip(f.p, t, strict=True)])
         scales = [scale for _, _, scale in piece.images]
         factors, common = integers([p * x / scale for p, x, scale in zip(f.p, t, scales, strict=True)]) if goal.upper else ([], 1)
         for end in range(len(case.families)):
