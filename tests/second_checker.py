@@ -497,7 +497,7 @@ def by_planar_forms(s: Subject, goal: Goal, proof: Any) -> None:
     bound = [(Fraction(1, q * common), rho)]
     need(goal.by(bound, True), "rho does not imply the value")
     strict, size, ranged = not goal.by(bound), q * sum(exponents), int(s.ranged)
-    for k, forms, piece, labels, multipliers, images in cone_pieces(s, proof, q + 1, True):
+    for k, forms, piece, labels, multipliers, images in cone_pieces(s, proof, q + 1):
         need(not multipliers, "multipliers")
         scale = math.lcm(*(x.denominator for e in piece for x in e))
         right = power(composed(forms[k], *({(j, 0): int(piece[j][c] * scale) for j in (0, 1)} for c in (0, 1))), sum(exponents))
