@@ -192,6 +192,8 @@ def over(gram: Any, low: str, high: str, **more: Any) -> Any:
 
 
 RANGES = {
+    "S7": (claim(over([["1", "0"], ["0", "1"]], "1/10", "19/10"), "<"), {"kind": "weighted-mean-square", "length": 1, "norm": [["1", "0"], ["0", "1"]],
+                                                                         "multipliers": ["1", "1"]}),
     "E5 from zero": (claim(over(PAIR, "0", "999/1000"), "<"), {"kind": "nonexpansive"}),
     "E5 in batches": (claim(over(PAIR, "0", "9/10", batch=2), "<"), {"kind": "nonexpansive"}),
     "E4 to infinity": (claim(over(PAIR, "2", "inf"), ">"), {"kind": "determinant"}),
@@ -217,7 +219,13 @@ def test_ranges_are_accepted(name: str) -> None:
     assert proves(*RANGES[name])
 
 
+WEIGHTED = {"kind": "weighted-mean-square", "length": 1, "norm": [["1", "0"], ["0", "1"]], "multipliers": ["1", "1"]}
 FALSE_RANGES = {
+    "S7 too far": (claim(over([["1", "0"], ["0", "1"]], "1/10", "21/10"), "<"), WEIGHTED),
+    "S7 from below": (claim(over([["1", "0"], ["0", "1"]], "1/10", "1"), ">"), WEIGHTED),
+    "S7 with two letters": (claim(over([["1", "0"], ["0", "1"]], "1/10", "1"), "<"), WEIGHTED | {"length": 2, "multipliers": ["1"] * 4}),
+    "S7 with a multiplier of zero": (claim(over([["1", "0"], ["0", "1"]], "1/10", "1"), "<"), WEIGHTED | {"multipliers": ["1", "0"]}),
+    "E20 is not for ranges": (claim(over(TRIPLE, "3", "4"), ">", "-9"), {"kind": "exterior", "power": 2, "proof": linear(False)}),
     "E4 from zero to infinity": (claim(over(PAIR, "0", "inf"), ">="), {"kind": "determinant"}),
     "E4 from zero to infinity below zero": (claim(over([["1"]], "0", "inf"), ">=", "-3"), {"kind": "determinant"}),
     "E4 from zero in a component": (claim(over([["1"]], "0", "inf"), ">=", "-3"), parts(([0], "determinant"))),

@@ -210,6 +210,8 @@ def test_the_share_of_the_bracket_that_stays_undecided() -> None:
         undecided_steps(Problem.from_gram(GRAM, GradientDescent(1)))
     with pytest.raises(InputError, match="points = 0"):
         undecided_steps(Problem.from_gram(GRAM, SGD(1)), points=0)
+    with pytest.raises(InputError, match="not a Problem"):
+        undecided_steps(GRAM)  # type: ignore[arg-type]
 
 
 def test_a_family_without_steps_is_refused() -> None:

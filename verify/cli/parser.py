@@ -99,7 +99,7 @@ def build_parser() -> Parser:
 
     moments = command("moments", "bound the growth rates L(p) of the moments E||A^n||^p, and what follows from them")
     moments.add_argument("problem", metavar="PROBLEM", help=problem)
-    moments.add_argument("--p", metavar="P", action="append", default=[], help="order, such as 4 or 1/2 (repeat it; default: 2 where nothing else is asked)")
+    moments.add_argument("--p", metavar="P", action="append", default=[], help="order, such as 4, 1/2 or --p=-1/2 (repeat it; default: 2 if alone)")
     moments.add_argument("--step-size", action="store_true", help="the mean-square step size; for batch 1 verified for up to 4096 samples")
     moments.add_argument("--escape", action="store_true", help="alpha with L(alpha) = 0: leaving from distance r has probability of order r^alpha")
     moments.add_argument("--radius", action="store_true", help="the joint spectral radius of the steps")

@@ -50,6 +50,8 @@ def undecided_steps(
 
     Plain SGD with batch 1; the problem's own step size is ignored. Raises `InputError` for anything else.
     """
+    if not isinstance(problem, Problem):
+        raise InputError(f"problem = {problem!r:.40} is not a Problem; write for example Problem.from_gram(gram, SGD(step_size))")
     if points < 1 or not time_limit > 0:
         raise InputError(f"points = {points} and time_limit = {time_limit} must be positive")
     minimum, optimiser = problem.minimum, problem.optimiser
