@@ -1,0 +1,103 @@
+"""A minimum of a network: the point w, the targets it interpolates, the loss convention, and everything that stability depends on, K."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..exact import InputError
+from ..optimiser import Optimiser
+from ..problem import Problem
+from ..threshold import Threshold
+from .architectures import ARCHITECTURES, Architecture
+from .data import data_set
+from .levenberg_marquardt import checked_targets, interpolate, teacher
+from .loss import Loss, loss_of
+from .model import Floats, Network
+
+RESOLUTION = 1e-3
+
+
+@dataclass(frozen=True)
+class NetworkMinimum:
+    """w (D,) with F(w) = targets (N, q), up to `residual`. K is measured in floating point: what follows from it are estimates."""
+
+    network: Network
+    w: Floats
+    targets: Floats
+    loss: Loss
+
+    @classmethod
+    def of(cls, network: Network, w: Any, targets: Any, loss: Loss | str) -> NetworkMinimum:
+        """Raises `InputError` for a w or targets of the wrong shape. Whether w is a minimum is for the caller to ask: `residual`."""
+        point = np.asarray(w, dtype=float)
+        if point.shape != network.start.shape or not np.isfinite(point).all():
+            raise InputError(f"w has shape {point.shape} or entries that are not finite; it must be a finite vector of the D = {network.parameters} parameters")
+        return cls(network, point, checked_targets(network, targets), loss_of(loss))
+
+    @cached_property
+    def residuals(self) -> Floats:
+        """F(w) - z, (N, q)."""
+        return self.network.values(self.w) - self.targets
+
+    @property
+    def residual(self) -> float:
+        """The largest |F - z|."""
+        return float(np.abs(self.residuals).max())
+
+    @cached_property
+    def gram(self) -> Floats:
+        """K = J J^T, (N q, N q), of the theory: no factor of the loss and no 1/N."""
+        return self.network.gram(self.w)
+
+    def theory(self, optimiser: Optimiser) -> Optimiser:
+        """The same steps in the theory's convention."""
+        return self.loss.in_theory(optimiser, self.network.outputs, self.network.size)
+
+    def problem(self, optimiser: Optimiser) -> Problem:
+        """The linearised problem, in the theory's convention: its exponents are those of the optimiser, its step sizes are `factor` times the optimiser's."""
+        return Problem.measured(self.gram, self.theory(optimiser), outputs=self.network.outputs, name="network")
+
+    def factor(self, optimiser: Optimiser) -> Fraction:
+        """f of the loss: (theory's step size) / (the optimiser's)."""
+        return self.loss.factor_of(optimiser, self.network.outputs, self.network.size)
+
+    def threshold(self, optimiser: Optimiser, resolution: float = RESOLUTION, **options: Any) -> Threshold:
+        """The first sign change of lambda found, in the optimiser's own step size, to `resolution` times 2/max K_ii. By simulation, with its confidence."""
+        f = self.factor(optimiser)
+        width = Fraction(2 * resolution / float(np.diag(self.gram).max())).limit_denominator(10**12)
+        found = self.problem(optimiser).threshold(width, **options)
+        return replace(found, lo=found.lo / f, hi=found.hi / f)
+
+
+def example(
+    architecture: Architecture | str = "mlp", data: str = "digits", size: int = 8, seed: int = 0, loss: Loss | str = "half_squared", outputs: int = 1
+) -> NetworkMinimum:
+    """A minimum of a shipped network on N = `size` samples of shipped data: Levenberg-Marquardt from a random start, then z_i = F(w, y_i) (teacher labels).
+
+    `outputs` > 1 gives every sample random further targets. Raises `InputError` where no minimum is found.
+    """
+    made = architecture if isinstance(architecture, Architecture) else architecture_named(architecture)
+    inputs, targets = data_set(data, size, seed)
+    rng = np.random.default_rng([seed, 101])
+    if outputs > 1:
+        targets = np.hstack([targets, rng.standard_normal((size, outputs - 1))])
+    network = Network(made.function, made.initialise(rng, inputs.shape[1:], outputs), inputs)
+    fit = interpolate(network, targets)
+    if not fit.residual <= 1e-12:
+        raise InputError(f"no interpolating minimum was found: the residual stays at {fit.residual:.2g}; use fewer samples, a wider model or another seed")
+    return NetworkMinimum(network, fit.w, teacher(network, fit.w), loss_of(loss))
+
+
+def architecture_named(name: str, **options: Any) -> Architecture:
+    """A shipped architecture. Raises `InputError`."""
+    if name not in ARCHITECTURES:
+        raise InputError(f"architecture = {name!r} is not known; write one of {', '.join(ARCHITECTURES)}")
+    try:
+        return ARCHITECTURES[name](**options)
+    except TypeError as error:
+        raise InputError(f"architecture {name}: {error}") from None
