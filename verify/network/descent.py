@@ -111,11 +111,14 @@ class Descent:
     @cached_property
     def _carrying(self) -> Any:
         jax = jax_module()
-        nodes, weights = np.polynomial.legendre.leggauss(NODES)  # type: ignore[no-untyped-call]
+        nodes, weights = np.polynomial.legendre.leggauss(NODES)
 
         def step(w: Any, before: Any, r: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
             d = self._displacement(w, before, samples, eta, decay, beta, r)
-            along = lambda t: jax.jvp(lambda v: self.network.batched(v, self.network.inputs), (w + t * d,), (d,))[1]  # noqa: E731
+
+            def along(t: float) -> Any:
+                return jax.jvp(lambda v: self.network.batched(v, self.network.inputs), (w + t * d,), (d,))[1]
+
             return w + d, w, r + sum(c / 2 * along((x + 1) / 2) for x, c in zip(nodes, weights, strict=True))
 
         return jax.jit(self._recorded(step, lambda carry: carry[2]))

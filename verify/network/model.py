@@ -46,7 +46,10 @@ class Network:
         flat, self.unravel = ravel_pytree(jax.tree.map(np.asarray, params))
         self.start = np.array(flat, dtype=float)
         self.inputs, self.size = _checked_inputs(inputs)
-        raw = lambda w, x: f(self.unravel(w), x)  # noqa: E731
+
+        def raw(w: Any, x: Any) -> Any:
+            return f(self.unravel(w), x)
+
         one = jax.tree.map(lambda a: a[0], self.inputs)
         try:
             shape = jax.eval_shape(raw, flat, one)
