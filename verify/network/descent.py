@@ -28,10 +28,13 @@ NODES = 3
 
 @dataclass(frozen=True)
 class State:
-    """Runs between two steps: w and the point before it (runs, D), and carried residuals (runs, N, q) or None. JAX or NumPy arrays."""
+    """Runs between two steps: w and the last displacement (runs, D), and carried residuals (runs, N, q) or None. JAX or NumPy arrays.
+
+    The displacement is kept and not w_(n-1), since w_n - w_(n-1) has no digits left where carried runs go.
+    """
 
     w: Any
-    before: Any
+    displacement: Any
     carried: Any = None
 
 
@@ -54,7 +57,7 @@ class Descent:
 
     def start(self, w: Floats, carried: bool = False) -> State:
         """Runs at rest at w (runs, D)."""
-        return State(w, w, self.residuals(w) if carried else None)
+        return State(w, np.zeros_like(w), self.residuals(w) if carried else None)
 
     @double_precision
     def residuals(self, w: Any) -> Floats:
@@ -72,7 +75,7 @@ class Descent:
         factors = np.ones(shape) if scale is None else np.asarray(scale, dtype=float).reshape(shape)
         eta, decay, beta = (as_float(x) for x in (self.optimiser.step_size, self.optimiser.weight_decay, self.optimiser.momentum))
         run = self._plain if state.carried is None else self._carrying
-        carry = (state.w, state.before) if state.carried is None else (state.w, state.before, state.carried)
+        carry = (state.w, state.displacement) if state.carried is None else (state.w, state.displacement, state.carried)
         carry, logs = run(carry, (np.reshape(indices, (*shape, runs, b)), eta * factors), decay, beta)
         return State(*carry), np.asarray(logs)
 
@@ -89,37 +92,44 @@ class Descent:
         jax = jax_module()
         return jax.jit(jax.vmap(lambda w: self.network.batched(w, self.network.inputs) - self.targets))
 
-    def _displacement(self, w: Any, before: Any, samples: Any, eta: Any, decay: Any, beta: Any, carried: Any = None) -> Any:
-        """w_(n+1) - w_n of one run."""
+    def _descended(self, y: Any, samples: Any, eta: Any, decay: Any, carried: Any = None) -> Any:
+        """-eta (grad L_S(y) + omega y) of one run; `carried` are the residuals at y, where they are known better than by evaluating the model."""
         jax = jax_module()
         inputs = jax.tree.map(lambda a: jax.numpy.asarray(a)[samples], self.network.inputs)
-        push = beta * (w - before)
-        y = w + push if self.nesterov else w
         values, pull = jax.vjp(lambda v: self.network.batched(v, inputs), y)
         residuals = values - jax.numpy.asarray(self.targets)[samples] if carried is None else carried[samples]
-        return push - eta * (pull(jax.grad(self.loss.value)(residuals))[0] + decay * y)
+        return -eta * (pull(jax.grad(self.loss.value)(residuals))[0] + decay * y)
 
     @cached_property
     def _plain(self) -> Any:
-        jax = jax_module()
+        def step(w: Any, last: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
+            push = beta * last
+            d = push + self._descended(w + push if self.nesterov else w, samples, eta, decay)
+            return w + d, d
 
-        def step(w: Any, before: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
-            return w + self._displacement(w, before, samples, eta, decay, beta), w
-
-        return jax.jit(self._recorded(step, lambda carry: self._residuals(carry[0])))
+        return jax_module().jit(self._recorded(step, lambda carry: self._residuals(carry[0])))
 
     @cached_property
     def _carrying(self) -> Any:
         jax = jax_module()
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
 
-        def step(w: Any, before: Any, r: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
-            d = self._displacement(w, before, samples, eta, decay, beta, r)
+        def change(w: Any, d: Any) -> Any:
+            """F(w + d) - F(w), to the relative precision of d."""
 
             def along(t: float) -> Any:
                 return jax.jvp(lambda v: self.network.batched(v, self.network.inputs), (w + t * d,), (d,))[1]
 
-            return w + d, w, r + sum(c / 2 * along((x + 1) / 2) for x, c in zip(nodes, weights, strict=True))
+            return sum(c / 2 * along((x + 1) / 2) for x, c in zip(nodes, weights, strict=True))
+
+        def step(w: Any, last: Any, r: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
+            push = beta * last
+            if self.nesterov:
+                y, at_y = w + push, r + change(w, push)
+                d = self._descended(y, samples, eta, decay, at_y)
+                return y + d, push + d, at_y + change(y, d)
+            d = push + self._descended(w, samples, eta, decay, r)
+            return w + d, d, r + change(w, d)
 
         return jax.jit(self._recorded(step, lambda carry: carry[2]))
 
