@@ -68,6 +68,10 @@ _LAZY |= dict.fromkeys(("Bounds", "escape_exponent", "growth_variance", "joint_s
 _LAZY |= dict.fromkeys(("mean_square_step_size", "moment"), "moments")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
 def __getattr__(name: str) -> Any:
     """SymPy takes half a second to import: the symbolic layer is loaded on first use."""
     if name in _LAZY:

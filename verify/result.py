@@ -152,11 +152,16 @@ class Estimate(_Result):
             return Sign.NEGATIVE
         return Sign.POSITIVE if self.value - self.half_width > 0 else Sign.UNDECIDED
 
+    @property
+    def trust(self) -> str:
+        """The confidence in words; no sampling is involved where it is 1."""
+        return f"{100 * self.confidence:g} % confidence" if self.confidence < 1 else "round-off is not verified"
+
     def to_json(self, certificate_path: str | None = None) -> dict[str, Any]:
         return super().to_json(certificate_path) | {"likely": self.likely.value, "confidence": self.confidence}
 
     def __str__(self) -> str:
-        return f"undecided, likely {self.likely.value}: {self.value:.6g} +- {self.half_width:.1g} ({100 * self.confidence:g} % confidence, {self.method})"
+        return f"undecided, likely {self.likely.value}: {self.value:.6g} +- {self.half_width:.1g} ({self.trust}, {self.method})"
 
     def _repr_latex_(self) -> str:
         return rf"${self.value:.6g} \pm {self.half_width:.1g}\;({100 * self.confidence:g}\,\%)$"

@@ -82,7 +82,7 @@ class Bounds:
 
     def __str__(self) -> str:
         if self.lo is None and self.hi is None:
-            text = f"{self.quantity}: not known"
+            text = f"{self.quantity}: {'not proved' if self.estimate else 'not known'}"
         else:
             how = f"{100 * self.confidence:g} % confidence, not a proof" if self.rigour is Rigour.STATISTICAL else f"proved, {self.rigour.value}"
             text = f"{self.quantity} in {interval(self.lo, self.hi)} ({how}: {self.method})"

@@ -213,7 +213,7 @@ def _exponent_section(analysis: Analysis) -> Section:
 
 def _size_text(number: Exponent) -> str:
     if isinstance(number, Estimate):
-        return f"about {number.value:.6g} +- {number.half_width:.1g} ({100 * number.confidence:g} % confidence, {number.method}; an estimate, not a proof)"
+        return f"about {number.value:.6g} +- {number.half_width:.1g} ({number.trust}, {number.method}; an estimate, not a proof)"
     return exponent_text(number)
 
 
