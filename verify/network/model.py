@@ -43,7 +43,8 @@ class Network:
         _check_parameters(params)
         from jax.flatten_util import ravel_pytree
 
-        flat, self.unravel = ravel_pytree(jax.tree.map(np.asarray, params))
+        flat, unravel = ravel_pytree(jax.tree.map(np.asarray, params))
+        self.unravel = double_precision(unravel)
         self.start = np.array(flat, dtype=float)
         self.inputs, self.size = _checked_inputs(inputs)
 
@@ -111,8 +112,8 @@ class Network:
         jax = jax_module()
         return jax.jit(lambda w, x, v: jax.jvp(lambda u: self.batched(u, x), (w,), (v,))[1])
 
-    def block(self, samples: slice) -> Any:
-        """The inputs of some samples."""
+    def block(self, samples: slice | int) -> Any:
+        """The inputs of some samples, or of one."""
         return jax_module().tree.map(lambda a: a[samples], self.inputs)
 
     @double_precision
