@@ -96,9 +96,12 @@ def _run(jaxpr: Any, constants: list[Any], arguments: list[Any], derivative: boo
     from jax.extend.core import Literal
 
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
+    literals: dict[str, Any] = {}  # one ball for each literal: `_same` recognises the 0 of max(x, 0)
 
     def read(atom: Any) -> Any:
-        return _constant(atom.val, derivative) if isinstance(atom, Literal) else known[atom]
+        if not isinstance(atom, Literal):
+            return known[atom]
+        return literals.setdefault(repr(atom.val), _constant(atom.val, derivative))
 
     for equation in _live(jaxpr):
         inputs = [read(x) for x in equation.invars]
