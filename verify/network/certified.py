@@ -5,10 +5,7 @@ ball arithmetic (`ball_program`): there is a w* with F(w*, y_i) = z_i exactly fo
 is positive definite and within `radius` of the rational matrix `centre`, entry by entry. Then the trusted checker proves one sign of lambda for all kernels
 in that box (S6). What is trusted beside the checker: JAX's tracing and its derivatives of its own operations, `ball_program` and python-flint.
 
-The minimum is found by Krawczyk's test (R. Krawczyk, Computing 4, 1969) on G(s) = F(w + P^T s) - z, s in R^(Nq), P any matrix close to the Jacobian: if
-Y is a matrix and S a box around 0 with   -Y G(0) + (I - Y J(w + P^T S) P^T) S   in the interior of S, then G has a zero in S (Brouwer, for the map
-s -> s - Y G(s), whose values on S lie there by the mean value theorem; and the test implies |I - Y M| h < h for the half-widths h of S and every M = J P^T in
-the enclosure, so Y M, hence Y, is invertible).
+The minimum is found by Krawczyk's test (S8) in the span of the rows of the Jacobian, w* = w + P^T s.
 """
 
 from __future__ import annotations
