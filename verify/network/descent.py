@@ -8,7 +8,7 @@ them by r <- r + integral_0^1 J(w + t d) d dt, d the displacement of the step (G
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -55,6 +55,12 @@ class Descent:
             raise InputError('nesterov needs momentum; write for example SGD("1/10", momentum="9/10")')
         return cls(network, checked_targets(network, targets), checked_samples(optimiser, network.size), loss_of(loss), nesterov)
 
+    def at(self, optimiser: Optimiser) -> Descent:
+        """The same with another optimiser, and with the programs compiled so far: they take step size, momentum and weight decay as arguments."""
+        other = replace(self, optimiser=checked_samples(optimiser, self.network.size))
+        vars(other).update(_residuals=self._residuals, _plain=self._plain, _carrying=self._carrying)
+        return other
+
     def start(self, w: Floats, carried: bool = False) -> State:
         """Runs at rest at w (runs, D)."""
         return State(w, np.zeros_like(w), self.residuals(w) if carried else None)
@@ -92,7 +98,7 @@ class Descent:
         jax = jax_module()
         return jax.jit(jax.vmap(lambda w: self.network.batched(w, self.network.inputs) - self.targets))
 
-    def _descended(self, y: Any, samples: Any, eta: Any, decay: Any, carried: Any = None) -> Any:
+    def descended(self, y: Any, samples: Any, eta: Any, decay: Any, carried: Any = None) -> Any:
         """-eta (grad L_S(y) + omega y) of one run; `carried` are the residuals at y, where they are known better than by evaluating the model."""
         jax = jax_module()
         inputs = jax.tree.map(lambda a: jax.numpy.asarray(a)[samples], self.network.inputs)
@@ -104,7 +110,7 @@ class Descent:
     def _plain(self) -> Any:
         def step(w: Any, last: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
             push = beta * last
-            d = push + self._descended(w + push if self.nesterov else w, samples, eta, decay)
+            d = push + self.descended(w + push if self.nesterov else w, samples, eta, decay)
             return w + d, d
 
         return jax_module().jit(self._recorded(step, lambda carry: self._residuals(carry[0])))
@@ -120,15 +126,15 @@ class Descent:
             def along(t: float) -> Any:
                 return jax.jvp(lambda v: self.network.batched(v, self.network.inputs), (w + t * d,), (d,))[1]
 
-            return sum(c / 2 * along((x + 1) / 2) for x, c in zip(nodes, weights, strict=True))
+            return jax.numpy.tensordot(weights / 2, jax.vmap(along)((nodes + 1) / 2), 1)
 
         def step(w: Any, last: Any, r: Any, samples: Any, eta: Any, decay: Any, beta: Any) -> Any:
             push = beta * last
             if self.nesterov:
                 y, at_y = w + push, r + change(w, push)
-                d = self._descended(y, samples, eta, decay, at_y)
+                d = self.descended(y, samples, eta, decay, at_y)
                 return y + d, push + d, at_y + change(y, d)
-            d = push + self._descended(w, samples, eta, decay, r)
+            d = push + self.descended(w, samples, eta, decay, r)
             return w + d, d, r + change(w, d)
 
         return jax.jit(self._recorded(step, lambda carry: carry[2]))
