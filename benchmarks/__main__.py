@@ -1,6 +1,6 @@
 """All figures of the numeric engine, each with its peer measured in the same run: `python -m benchmarks` (fifteen minutes on a quiet core), `--quick` (three).
 
-Runs the modules digits, planar, thresholds, fan, moments and montecarlo one after the other; each can be run alone.
+Runs the modules digits, planar, thresholds, fan, moments, montecarlo and network one after the other; each can be run alone.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-MODULES = ("digits", "planar", "thresholds", "fan", "moments", "montecarlo")
+MODULES = ("digits", "planar", "thresholds", "fan", "moments", "montecarlo", "network")
 WITHOUT_QUICK = ("moments", "montecarlo")
 
 

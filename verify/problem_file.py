@@ -77,29 +77,29 @@ def load_problem(path: str | Path) -> Problem:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_tree(path: str | Path) -> tuple[dict[str, Any], Traversable, str]:
-    """(content without floats, folder that its paths are relative to, name of the problem) of a problem file."""
-    folder, file = _located(path)
+def read_tree(path: str | Path, shipped: str = "") -> tuple[dict[str, Any], Traversable, str]:
+    """(content without floats, folder that its paths are relative to, name of the problem) of a problem file; examples are in `shipped` of the data."""
+    folder, file = _located(path, shipped)
     tree = _parsed(_read(file, ""), file.name)
     _refuse_floats(tree, "")
     return tree, folder, str(path) if str(path).startswith(EXAMPLE) else Path(path).name
 
 
-def examples() -> tuple[str, ...]:
-    """The names of the problem files that the package carries."""
-    return tuple(sorted(EXAMPLE + entry.name.removesuffix(".toml") for entry in _data().iterdir() if entry.name.endswith(".toml")))
+def examples(shipped: str = "") -> tuple[str, ...]:
+    """The names of the problem files that the package carries (in a subfolder of its data)."""
+    return tuple(sorted(EXAMPLE + entry.name.removesuffix(".toml") for entry in _data(shipped).iterdir() if entry.name.endswith(".toml")))
 
 
-def _data() -> Traversable:
-    return files(__package__).joinpath("data")
+def _data(shipped: str) -> Traversable:
+    return files(__package__).joinpath("data", shipped) if shipped else files(__package__).joinpath("data")
 
 
-def _located(path: str | Path) -> tuple[Traversable, Traversable]:
+def _located(path: str | Path, shipped: str) -> tuple[Traversable, Traversable]:
     text = str(path)
     if text.startswith(EXAMPLE):
-        if text not in examples():
-            raise InputError(f"{text} is not a shipped example; there are {', '.join(examples())}")
-        return _data(), _data().joinpath(text.removeprefix(EXAMPLE) + ".toml")
+        if text not in examples(shipped):
+            raise InputError(f"{text} is not a shipped example; there are {', '.join(examples(shipped))}")
+        return _data(shipped), _data(shipped).joinpath(text.removeprefix(EXAMPLE) + ".toml")
     if not text:
         raise InputError("the path of the problem file is empty; give a .toml or .json file, or " + DEFAULT_EXAMPLE)
     return Path(text).parent, Path(text)
@@ -193,7 +193,8 @@ def refuse_unknown(table: dict[str, Any], known: list[str], where: str, prefix: 
             raise InputError(f"{prefix}{key} = {value if len(value) <= 40 else value[:37] + '...'} is not a known key {where}; {hint}")
 
 
-def _optimiser(tree: dict[str, Any]) -> Optimiser:
+def optimiser_of(tree: dict[str, Any]) -> Optimiser:
+    """The optimiser of the table [optimiser] (and of `weights` at the top). Raises `InputError`."""
     if "optimiser" not in tree:
         raise InputError("optimiser is missing; write for example kind = \"sgd\" and step_size = \"1/10\" in a table [optimiser]")
     table = tree["optimiser"]
@@ -237,13 +238,13 @@ def _labels(tree: dict[str, Any]) -> Any:
 def _from_features(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
     if isinstance(tree["features"], list):
         _bounded(len(tree["features"]))
-    return Problem.from_features(tree["features"], _optimiser(tree), _labels(tree), outputs=tree.get("outputs", 1), name=name)
+    return Problem.from_features(tree["features"], optimiser_of(tree), _labels(tree), outputs=tree.get("outputs", 1), name=name)
 
 
 def _from_gram(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
     if isinstance(tree["gram"], list):
         _bounded(len(tree["gram"]))
-    return replace(Problem.from_gram(tree["gram"], _optimiser(tree), outputs=tree.get("outputs", 1), name=name), radius=_radius(tree))
+    return replace(Problem.from_gram(tree["gram"], optimiser_of(tree), outputs=tree.get("outputs", 1), name=name), radius=_radius(tree))
 
 
 def _from_matrices(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
@@ -254,7 +255,7 @@ def _from_matrices(tree: dict[str, Any], _: Traversable, name: str) -> Problem:
 
 
 def _from_features_csv(tree: dict[str, Any], folder: Traversable, name: str) -> Problem:
-    optimiser = _optimiser(tree)
+    optimiser = optimiser_of(tree)
     table = _table(tree, folder, "features_csv")
     if "labels" in tree and "labels_column" in tree:
         raise InputError("labels and labels_column are both given; keep one")
@@ -353,20 +354,20 @@ def _npy(tree: dict[str, Any], folder: Traversable, key: str) -> Any:
 
 
 def _from_features_npy(tree: dict[str, Any], folder: Traversable, name: str) -> Problem:
-    return Problem.measured_features(_npy(tree, folder, "features_npy"), _optimiser(tree), outputs=tree.get("outputs", 1), name=name)
+    return Problem.measured_features(_npy(tree, folder, "features_npy"), optimiser_of(tree), outputs=tree.get("outputs", 1), name=name)
 
 
 def _measured(tree: dict[str, Any], name: str, key: str, rows: Callable[[], Any]) -> Problem:
     if _truth(tree, "measured"):
         if "rationalise" in tree or "radius" in tree:
             raise InputError("measured = true takes K as it is, rationalise rounds it and radius needs a rounded one; keep one of them")
-        return Problem.measured(rows(), _optimiser(tree), outputs=tree.get("outputs", 1), name=name)
+        return Problem.measured(rows(), optimiser_of(tree), outputs=tree.get("outputs", 1), name=name)
     radius = _radius(tree)
     if "rationalise" not in tree and radius is None:
         raise InputError(f"{key} holds a measured K, so rationalise is needed; write rationalise = \"1e-9\", the grid to which its entries are rounded, "
                          "or radius = \"1e-6\" to prove the sign for every K within it, or measured = true for estimates only")  # fmt: skip
     spacing = positive(tree["rationalise"], "rationalise") if "rationalise" in tree or radius is None else finer_grid(radius)
-    optimiser, gram = _optimiser(tree), rows()
+    optimiser, gram = optimiser_of(tree), rows()
     _bounded(len(gram) if getattr(gram, "ndim", 2) else 1)
     measured = Problem.measured(gram, optimiser, outputs=tree.get("outputs", 1), name=name)
     problem = measured.rationalised(spacing)

@@ -215,8 +215,22 @@ def cite(arguments: Namespace) -> int:
     return cited(arguments)
 
 
+def network(arguments: Namespace) -> int:
+    """A real network at a minimum."""
+    from .network import network as analysed
+
+    return analysed(arguments)
+
+
 def sweep(arguments: Namespace) -> int:
     """A table along step sizes, of one problem or of many."""
     from .sweep import sweep as swept
+
+    return swept(arguments)
+
+
+def network_sweep(arguments: Namespace) -> int:
+    """Real networks over a grid."""
+    from .network_sweep import network_sweep as swept
 
     return swept(arguments)

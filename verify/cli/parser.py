@@ -155,6 +155,27 @@ def build_parser() -> Parser:
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="scheduler of a Dask cluster, such as tcp://host:8786, instead of worker processes")
     sweep.add_argument("--resume", metavar="FILE", help="keep finished rows in FILE and do not compute those that it holds already")
     _searching(sweep, "width of the enclosures that are tried in two dimensions (default: 1e-3)", 5)
+
+    network = command("network", "find a minimum of a real network, measure K there, and say what SGD does near it (needs the extra `network`)")
+    network.add_argument("specification", metavar="SPEC", help="network file (.toml or .json), or a shipped example such as example:mlp-digits")
+    network.add_argument("--gram", metavar="OUT.npy", help="save K, in the theory's convention, for `gram_npy` of a problem file")
+    network.add_argument("--certify", action="store_true", help="prove that an exact minimum lies beside the one found, and the sign of lambda there (batch 1)")
+    network.add_argument("--certificate", metavar="OUT.json", help="write the certificate of the sign (implies --certify)")
+    network.add_argument("--assume-smooth", action="store_true", help="take H1 (the model is smooth) as given, whatever its program looks like")
+    network.add_argument("--resolution", metavar="W", type=_probability, default=1e-3, help="of the simulated threshold, relative (default: 0.001)")
+    network.add_argument("--confidence", metavar="P", type=_confidence, default=0.99, help="of the estimates (default: 0.99)")
+    network.add_argument("--time-limit", metavar="S", type=_seconds, default=5.0, help="seconds for each search (default: 5)")
+    network.add_argument("--seed", metavar="N", type=_seed, default=0, help="seed of the Monte Carlo estimates (default: 0)")
+
+    networks = command("network-sweep", "run real networks over a grid of models, data, optimisers, step sizes and seeds, into a table that can be resumed")
+    networks.add_argument("grid", metavar="GRID.toml", help="file with [grid]: lists whose product is the grid, such as size = [4, 8]")
+    networks.add_argument("--table", required=True, metavar="FILE.sqlite", help="results, one row for each task; those that it holds already are not run again")
+    networks.add_argument("--csv", metavar="OUT", help="also write the table as CSV")
+    networks.add_argument("--parquet", metavar="OUT", help="also write the table as Parquet (needs pyarrow)")
+    networks.add_argument("--workers", type=_count, metavar="N", help="worker processes with one thread each (default: this process alone)")
+    networks.add_argument("--scheduler", metavar="ADDRESS", help="scheduler of a Dask cluster, such as tcp://host:8786, instead of worker processes")
+    networks.add_argument("--again", action="store_true", help="run the tasks that failed before once more")
+    networks.add_argument("--dry-run", action="store_true", help="run nothing: say how many tasks there are and what they may cost")
     return parser
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..exact import InputError
 from .precision import jax_module
@@ -20,16 +21,18 @@ ACTIVATIONS = ("tanh", "softplus", "relu")
 
 @dataclass(frozen=True)
 class Architecture:
-    """`initialise(rng, shape, outputs)` makes parameters for inputs of `shape`; `function` is f(params, x) -> (outputs,)."""
+    """`initialise(rng, shape, outputs)` makes parameters for inputs of `shape`; `function` is f(params, x) -> (outputs,). `smooth`: H1, f is C^2 in params."""
 
     name: str
     initialise: Callable[[np.random.Generator, tuple[int, ...], int], Params]
     function: Callable[[Params, Any], Any]
+    smooth: bool = True
 
 
 def mlp(width: int = 16, activation: str = "tanh") -> Architecture:
     """One hidden layer: W2 act(W1 x + b1) + b2."""
     act = _activation(activation)
+    _check_sizes(width=width)
 
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         d = int(np.prod(shape))
@@ -41,12 +44,15 @@ def mlp(width: int = 16, activation: str = "tanh") -> Architecture:
     def function(p: Params, x: Any) -> Any:
         return p["W2"] @ act(p["W1"] @ x.reshape(-1) + p["b1"]) + p["b2"]
 
-    return Architecture(f"mlp-{activation}", initialise, function)
+    return Architecture(f"mlp-{activation}", initialise, function, activation != "relu")
 
 
 def cnn(channels: tuple[int, int] = (4, 8), activation: str = "tanh") -> Architecture:
     """Two 3 x 3 convolutions of stride 2 on a square one-channel image, then a linear layer."""
     act = _activation(activation)
+    if not isinstance(channels, (tuple, list)) or len(channels) != 2:
+        raise InputError(f"channels = {channels!r} is not a pair of positive integers; write for example [4, 8]")
+    _check_sizes(**{f"channels[{i}]": c for i, c in enumerate(channels)})
 
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 4:
@@ -63,11 +69,12 @@ def cnn(channels: tuple[int, int] = (4, 8), activation: str = "tanh") -> Archite
         y = act(_convolved(x[None], p["C1"], p["b1"]))
         return p["W"] @ act(_convolved(y, p["C2"], p["b2"])).reshape(-1) + p["b"]
 
-    return Architecture(f"cnn-{activation}", initialise, function)
+    return Architecture(f"cnn-{activation}", initialise, function, activation != "relu")
 
 
 def transformer(width: int = 8, hidden: int = 16) -> Architecture:
     """One encoder block (single-head attention and a GELU layer, each with layer norm before it) on the rows of an image as tokens; mean pooling."""
+    _check_sizes(width=width, hidden=hidden)
 
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         if len(shape) != 2:
@@ -97,7 +104,8 @@ def transformer(width: int = 8, hidden: int = 16) -> Architecture:
 
 
 def two_layer_linear(width: int = 8) -> Architecture:
-    """F = W2 W1 x: K_ij = <x_i, x_j> W2 W2^T + <W1 x_i, W1 x_j> I."""
+    """F = W2 W1 x; K by formula: `two_layer_linear_gram`."""
+    _check_sizes(width=width)
 
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         d = int(np.prod(shape))
@@ -107,7 +115,7 @@ def two_layer_linear(width: int = 8) -> Architecture:
 
 
 def diagonal_linear() -> Architecture:
-    """F = <u * u - v * v, x>: K_ij = 4 sum_k (u_k^2 + v_k^2) x_ik x_jk."""
+    """F = <u * u - v * v, x>; K by formula: `diagonal_linear_gram`."""
 
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         if outputs != 1:
@@ -125,6 +133,27 @@ ARCHITECTURES: dict[str, Callable[..., Architecture]] = {
     "two-layer-linear": two_layer_linear,
     "diagonal-linear": diagonal_linear,
 }
+
+
+def two_layer_linear_gram(params: Params, inputs: Any) -> NDArray[Any]:
+    """K_ij = <x_i, x_j> W2 W2^T + <W1 x_i, W1 x_j> I, (N q, N q), at any point. Exact where all entries are integers or fractions (arrays of objects)."""
+    first, second, x = (np.asarray(a) for a in (params["W1"], params["W2"], inputs))
+    x = x.reshape(len(x), -1)
+    hidden = x @ first.T
+    return np.kron(x @ x.T, second @ second.T) + np.kron(hidden @ hidden.T, np.eye(len(second), dtype=int))
+
+
+def diagonal_linear_gram(params: Params, inputs: Any) -> NDArray[Any]:
+    """K_ij = 4 sum_k (u_k^2 + v_k^2) x_ik x_jk, (N, N), at any point. Exact where all entries are integers or fractions (arrays of objects)."""
+    u, v, x = (np.asarray(a) for a in (params["u"], params["v"], inputs))
+    x = x.reshape(len(x), -1)
+    return np.asarray(x * (4 * (u * u + v * v)) @ x.T)
+
+
+def _check_sizes(**sizes: Any) -> None:
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise InputError(f"{name} = {size!r} is not a positive integer; write for example 8")
 
 
 def _activation(name: str) -> Callable[[Any], Any]:

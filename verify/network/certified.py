@@ -22,7 +22,7 @@ from ..minimum import Minimum
 from ..optimiser import Optimiser
 from ..problem import Problem, finer_grid
 from ..regularity import is_connected
-from ..result import as_float
+from ..result import Sign, as_float
 from ..threshold.box import BoxSign
 from .ball_program import as_balls, ball_product, differentiated, evaluate, traced
 from .minimum import NetworkMinimum
@@ -64,8 +64,18 @@ class CertifiedSign:
     optimiser: Optimiser
     regular: bool
 
+    @property
+    def decided(self) -> bool:
+        """Whether the sign is proved."""
+        return self.sign.complete and self.sign.sign is not Sign.UNDECIDED
+
+    def to_json(self) -> dict[str, Any]:
+        """Stable keys: distance, radius, sign, reason, regular, theorem."""
+        about = {"distance": as_float(self.minimum.distance), "radius": as_float(self.minimum.radius)}
+        return about | {"sign": self.sign.sign.value, "reason": self.sign.reason, "regular": self.regular, "theorem": str(self)}
+
     def __str__(self) -> str:
-        what = f"lambda {'<' if self.sign.sign.value == 'negative' else '>'} 0 there" if self.sign.complete else f"lambda there: {self.sign}"
+        what = f"lambda {'<' if self.sign.sign.value == 'negative' else '>'} 0 there" if self.decided else f"lambda there: {self.sign}"
         return f"{self.minimum}; {what}, at step size {self.optimiser.step_size}; R1 and R2 {'proved' if self.regular else 'not proved'}"
 
 

@@ -1,7 +1,10 @@
-"""Levenberg-Marquardt in the dual form: (K + damping) s = F - z, w <- w - J^T s. The system has N q unknowns however many parameters there are.
+"""Levenberg-Marquardt in the dual form: (K + damping * mean K_ii) s = F - z, w <- w - J^T s. The system has N q unknowns however many parameters there are.
 
-J is never stored beyond one block: K comes from `Network.gram`, J^T s from one backward pass. Beyond `DENSE` outputs K is not formed either and the system is
-solved by conjugate gradients with products J (J^T u).
+J is kept where it fits into memory; otherwise K comes from `Network.gram` in blocks and J^T s from one backward pass. Beyond `DENSE` outputs K is not formed
+either: then scipy.optimize.least_squares does the search (trust region, LSMR) with products J v and J^T u alone.
+
+Why not always a library: they work in the D >= N q parameters. Where K is small scipy's trust region reaches the same residuals but takes several times as
+long, and optimistix.LevenbergMarquardt, whose systems are D x D, takes far longer.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..exact import InputError
-from .model import Floats, Network
+from .model import MEMORY, Floats, Network
 
 DENSE = 3000
 LARGEST_DAMPING = 1e8
@@ -20,37 +23,43 @@ TINY = 1e-14
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the search ended: parameters w (D,), the largest |F - z|, its course, and whether it is below the tolerance."""
+    """Where the search ended: parameters w (D,), the largest |F - z|, its course, whether it is below the tolerance, and why not; |w - start|."""
 
     w: Floats
     residual: float
     course: tuple[float, ...]
     reached: bool
+    reason: str = ""
+    moved: float = 0.0
 
 
-def interpolate(network: Network, targets: Floats, start: Floats | None = None, *, tolerance: float = TINY, steps: int = 200) -> Fit:
+def interpolate(
+    network: Network,
+    targets: Floats,
+    start: Floats | None = None,
+    *,
+    tolerance: float = TINY,
+    steps: int = 200,
+    damping: float = 1.0,
+    dense: int | None = None,
+) -> Fit:
     """Find w with max |F(w) - z| <= `tolerance`, from `start` (default: the network's parameters); targets z are (N, q) or (N,).
 
-    The last steps are Gauss-Newton steps of minimal norm. Raises `InputError` for targets of the wrong shape. A search that stalls is no error: see `reached`.
+    A step that does not lower |F - z|, or overflows, is tried again with more damping. The last steps are Gauss-Newton steps of minimal norm; from
+    `damping` = 0 on all are, as far as they succeed. K is formed up to `dense` (default `DENSE`) outputs. Raises `InputError` for arguments that do not
+    fit, or where the model is not finite. A search that stalls is no error: see `reached` and `reason`.
     """
     z = checked_targets(network, targets)
-    w = np.array(network.start if start is None else start, dtype=float)
+    for name, value, least in (("tolerance", tolerance, 0), ("steps", steps, 1), ("damping", damping, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < np.inf:
+            raise InputError(f"{name} = {value!r} is not a finite number from {least} on; leave it out for the default")
+    w = checked_point(network, network.start if start is None else start, "start")
     r = network.values(w) - z
-    course, damping = [float(np.abs(r).max())], 1.0
-    while len(course) <= steps and course[-1] > tolerance:
-        solve = _Damped(network, w)
-        while damping <= LARGEST_DAMPING:
-            new = w - network.pull(w, solve(r, damping))
-            error = network.values(new) - z
-            if np.linalg.norm(error) < np.linalg.norm(r):
-                break
-            damping = 4 * damping + 1e-12
-        else:
-            break
-        w, r = new, error
-        damping = damping / 10 if damping > 1e-10 else 0.0
-        course.append(float(np.abs(r).max()))
-    return Fit(w, course[-1], tuple(course), course[-1] <= tolerance)
+    if not np.isfinite(r).all():
+        raise InputError("start gives model outputs that are not finite; start from smaller parameters")
+    small = network.size * network.outputs <= (DENSE if dense is None else dense)
+    end, course, reason = _dual(network, z, w, r, tolerance, steps, damping) if small else _matrix_free(network, z, w, tolerance, steps)
+    return Fit(end, course[-1], tuple(course), not reason, reason, float(np.linalg.norm(end - w)))
 
 
 def teacher(network: Network, w: Floats) -> Floats:
@@ -72,24 +81,95 @@ def checked_targets(network: Network, targets: Floats) -> Floats:
     return z.reshape(shape)
 
 
-class _Damped:
-    """s with (K + damping * mean K_ii) s = r, for several values of the damping at one w."""
+def checked_point(network: Network, point: Floats, name: str) -> Floats:
+    """A copy of flat parameters (D,). Raises `InputError`."""
+    w = np.array(point, dtype=float)
+    if w.shape != network.start.shape or not np.isfinite(w).all():
+        raise InputError(f"{name} has shape {w.shape} or entries that are not finite; it must be a finite vector of the D = {network.parameters} parameters")
+    return w
+
+
+Search = tuple[Floats, list[float], str]  # w, the largest |F - z| along the way, why the tolerance was not reached
+
+
+def _dual(network: Network, z: Floats, w: Floats, r: Floats, tolerance: float, steps: int, damping: float) -> Search:
+    course = [_largest(r)]
+    while course[-1] > tolerance:
+        if len(course) > steps:
+            return w, course, f"{steps} steps were not enough"
+        propose = _Step(network, w)
+        while damping <= LARGEST_DAMPING:
+            with np.errstate(all="ignore"):  # overflowing trials are refused
+                new = w - propose(r, damping)
+                error = network.values(new) - z
+                better = np.linalg.norm(error) < np.linalg.norm(r)
+            if better:
+                break
+            damping = 4 * damping + 1e-12
+        else:
+            return w, course, _stalled(course[-1])
+        w, r = new, error
+        damping = damping / 10 if damping > 1e-10 else 0.0
+        course.append(_largest(r))
+    return w, course, ""
+
+
+class _Step:
+    """J^T s with (K + damping * mean K_ii) s = r, for several values of the damping at one w."""
 
     def __init__(self, network: Network, w: Floats) -> None:
         self.network, self.w = network, w
-        self.rows = network.size * network.outputs
-        self.k = network.gram(w) if self.rows <= DENSE else None
+        fits = 8 * network.size * network.outputs * network.parameters <= MEMORY
+        self.rows = network.jacobian(w) if fits else None
+        self.k = network.gram(w) if self.rows is None else self.rows @ self.rows.T
 
     def __call__(self, r: Floats, damping: float) -> Floats:
-        if self.k is not None:
-            k = self.k + damping * np.trace(self.k) / self.rows * np.eye(self.rows)
-            try:
-                return np.linalg.solve(k, r.ravel()).reshape(r.shape)
-            except np.linalg.LinAlgError:
-                return np.full(r.shape, np.inf)  # no progress: more damping
-        from scipy.sparse.linalg import LinearOperator, cg
+        try:
+            s = np.linalg.solve(self.k + damping * np.diag(self.k).mean() * np.eye(len(self.k)), r.ravel())
+        except np.linalg.LinAlgError:
+            return np.full(self.w.shape, np.inf)  # refused: more damping
+        return np.asarray(s @ self.rows) if self.rows is not None else self.network.pull(self.w, s.reshape(r.shape))
 
-        probe = np.random.default_rng(0).choice([-1.0, 1.0], self.w.shape)
-        scale = float(np.square(self.network.push(self.w, probe)).mean())  # Hutchinson: E |J e|^2 = trace K
-        apply = lambda u: self.network.push(self.w, self.network.pull(self.w, u.reshape(r.shape))).ravel() + damping * scale * u  # noqa: E731
-        return np.asarray(cg(LinearOperator((r.size, r.size), matvec=apply), r.ravel(), rtol=1e-10, maxiter=500)[0]).reshape(r.shape)
+
+class _Reached(Exception):
+    """Ends SciPy's search at the tolerance."""
+
+
+def _matrix_free(network: Network, z: Floats, start: Floats, tolerance: float, steps: int) -> Search:
+    from scipy.optimize import least_squares
+    from scipy.sparse.linalg import LinearOperator
+
+    best, course = start, [np.inf]
+
+    def residuals(w: Floats) -> Floats:
+        nonlocal best
+        r = network.values(w) - z
+        if _largest(r) < course[-1]:
+            best = w.copy()
+            course.append(_largest(r))
+        if course[-1] <= tolerance:
+            raise _Reached
+        return r.ravel()
+
+    def jacobian(w: Floats) -> LinearOperator:
+        return LinearOperator(
+            (z.size, w.size),
+            dtype=float,
+            matvec=lambda v: network.push(w, np.asarray(v, dtype=float).ravel()).ravel(),
+            rmatvec=lambda u: network.pull(w, np.asarray(u, dtype=float).reshape(z.shape)),
+        )
+
+    finest = np.finfo(float).eps
+    try:
+        found = least_squares(residuals, start, jac=jacobian, method="trf", tr_solver="lsmr", xtol=finest, ftol=finest, gtol=finest, max_nfev=steps)
+    except _Reached:
+        return best, course[1:], ""
+    return best, course[1:], f"{steps} steps were not enough" if found.status == 0 else _stalled(course[-1])
+
+
+def _largest(r: Floats) -> float:
+    return float(np.abs(r).max())
+
+
+def _stalled(residual: float) -> str:
+    return f"no step lowers the residual {residual:.2g}: it is at the rounding of F, or at a local minimum"

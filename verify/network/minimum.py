@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..exact import InputError
-from ..optimiser import Optimiser
+from ..optimiser import SGD, Optimiser
 from ..problem import Problem
 from ..threshold import Threshold
 from .architectures import ARCHITECTURES, Architecture
 from .data import data_set
-from .levenberg_marquardt import checked_targets, interpolate, teacher
+from .descent import Descent
+from .levenberg_marquardt import checked_point, checked_targets, interpolate, teacher
 from .loss import Loss, loss_of
 from .model import Floats, Network
 
@@ -34,10 +35,7 @@ class NetworkMinimum:
     @classmethod
     def of(cls, network: Network, w: Any, targets: Any, loss: Loss | str) -> NetworkMinimum:
         """Raises `InputError` for a w or targets of the wrong shape. Whether w is a minimum is for the caller to ask: `residual`."""
-        point = np.asarray(w, dtype=float)
-        if point.shape != network.start.shape or not np.isfinite(point).all():
-            raise InputError(f"w has shape {point.shape} or entries that are not finite; it must be a finite vector of the D = {network.parameters} parameters")
-        return cls(network, point, checked_targets(network, targets), loss_of(loss))
+        return cls(network, checked_point(network, w, "w"), checked_targets(network, targets), loss_of(loss))
 
     @cached_property
     def residuals(self) -> Floats:
@@ -66,6 +64,20 @@ class NetworkMinimum:
         """f of the loss: (theory's step size) / (the optimiser's)."""
         return self.loss.factor_of(optimiser, self.network.outputs, self.network.size)
 
+    @cached_property
+    def _runs(self) -> Descent:
+        return Descent.of(self.network, self.targets, SGD(1), self.loss)
+
+    def descent(self, optimiser: Optimiser) -> Descent:
+        """Real runs of an optimiser (in the convention of the loss) with these targets; programs are compiled once for all optimisers."""
+        return self._runs.at(optimiser)
+
+    def at(self, w: Floats) -> NetworkMinimum:
+        """Another point with the same targets; programs compiled for real runs are shared."""
+        other = replace(self, w=w)
+        vars(other)["_runs"] = self._runs
+        return other
+
     def threshold(self, optimiser: Optimiser, resolution: float = RESOLUTION, **options: Any) -> Threshold:
         """The first sign change of lambda found, in the optimiser's own step size, to `resolution` times 2/max K_ii. By simulation, with its confidence."""
         f = self.factor(optimiser)
@@ -75,18 +87,25 @@ class NetworkMinimum:
 
 
 def example(
-    architecture: Architecture | str = "mlp", data: str = "digits", size: int = 8, seed: int = 0, loss: Loss | str = "half_squared", outputs: int = 1
+    architecture: Architecture | str = "mlp",
+    data: str = "digits",
+    size: int = 8,
+    seed: int = 0,
+    loss: Loss | str = "half_squared",
+    outputs: int = 1,
+    init_seed: int | None = None,
 ) -> NetworkMinimum:
     """A minimum of a shipped network on N = `size` samples of shipped data: Levenberg-Marquardt from a random start, then z_i = F(w, y_i) (teacher labels).
 
-    `outputs` > 1 gives every sample random further targets. Raises `InputError` where no minimum is found.
+    `seed` draws the samples, `init_seed` (default: `seed`) the start. `outputs` beyond those of the data give every sample random further
+    targets. Raises `InputError` where no minimum is found.
     """
     made = architecture if isinstance(architecture, Architecture) else architecture_named(architecture)
     inputs, targets = data_set(data, size, seed)
-    rng = np.random.default_rng([seed, 101])
-    if outputs > 1:
-        targets = np.hstack([targets, rng.standard_normal((size, outputs - 1))])
-    network = Network(made.function, made.initialise(rng, inputs.shape[1:], outputs), inputs)
+    rng = np.random.default_rng([seed if init_seed is None else init_seed, 101])
+    more = rng.standard_normal((size, max(0, outputs - targets.shape[1])))
+    targets = np.hstack([targets, more])
+    network = Network(made.function, made.initialise(rng, inputs.shape[1:], targets.shape[1]), inputs)
     fit = interpolate(network, targets)
     if not fit.residual <= 1e-12:
         raise InputError(f"no interpolating minimum was found: the residual stays at {fit.residual:.2g}; use fewer samples, a wider model or another seed")

@@ -113,10 +113,11 @@ def headline(problem: Problem) -> str:
         family = problem.family
         return f"{problem.name}: {len(family.matrices)} matrices of size {family.dimension} x {family.dimension}"
     data = f"N = {minimum.size} sample{'s' * (minimum.size > 1)}" + (f" of {minimum.outputs} outputs" if minimum.outputs > 1 else "")
-    return f"{problem.name}: {_optimiser_words(optimiser)}, {data}"
+    return f"{problem.name}: {optimiser_words(optimiser)}, {data}"
 
 
-def _optimiser_words(optimiser: Optimiser) -> str:
+def optimiser_words(optimiser: Optimiser) -> str:
+    """Kind, step size and what is not the default."""
     kind = "gradient descent" if isinstance(optimiser, GradientDescent) else "SGD"
     words = [kind, f"step size {_clip(str(optimiser.step_size))}"]
     words += [f"{name.replace('_', ' ')} {_clip(str(value))}" for name in ("momentum", "weight_decay") if (value := getattr(optimiser, name))]
@@ -281,15 +282,6 @@ def _clip(text: str, length: int = 80) -> str:
 def problem_json(problem: Problem) -> dict[str, Any]:
     """Keys: name, samples, outputs, rank, gram, optimiser, notes."""
     minimum, optimiser = problem.minimum, problem.optimiser
-    about: dict[str, Any] | None = None
-    if optimiser is not None:
-        about = {"kind": optimiser.kind, "step_size": str(optimiser.step_size)}
-        if isinstance(optimiser, Reshuffled):
-            about |= {"batch": optimiser.batch}
-        if isinstance(optimiser, SGD):
-            about |= {"batch": optimiser.batch, "replacement": optimiser.replacement}
-            about |= {"weights": None if optimiser.weights is None else [str(w) for w in optimiser.weights]}
-        about |= {"momentum": str(optimiser.momentum), "weight_decay": str(optimiser.weight_decay)}
     exact = minimum if isinstance(minimum, Minimum) else None
     return {
         "name": problem.name,
@@ -297,9 +289,18 @@ def problem_json(problem: Problem) -> dict[str, Any]:
         "outputs": None if minimum is None else minimum.outputs,
         "rank": exact.rank if exact is not None else None,
         "gram": spelled(exact.gram) if exact is not None else None,
-        "optimiser": about,
+        "optimiser": None if optimiser is None else optimiser_json(optimiser),
         "notes": list(problem.notes),
     }
+
+
+def optimiser_json(optimiser: Optimiser) -> dict[str, Any]:
+    """Keys: kind, step_size, momentum, weight_decay; batch unless `gd`; replacement and weights for `sgd`."""
+    about: dict[str, Any] = {"kind": optimiser.kind, "step_size": str(optimiser.step_size)}
+    about |= {} if isinstance(optimiser, GradientDescent) else {"batch": optimiser.batch}
+    if isinstance(optimiser, SGD):
+        about |= {"replacement": optimiser.replacement, "weights": None if optimiser.weights is None else [str(w) for w in optimiser.weights]}
+    return about | {"momentum": str(optimiser.momentum), "weight_decay": str(optimiser.weight_decay)}
 
 
 def analysis_json(analysis: Analysis) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..exact import InputError
 from ..optimiser import Optimiser
-from ..problem_file import _optimiser, read_tree, refuse_unknown
+from ..problem_file import optimiser_of, read_tree, refuse_unknown
 from .model import SymbolicModel, product_model, tanh_network, two_layer_linear
 
 KINDS = ("tanh", "two-layer-linear", "product")
@@ -55,9 +55,9 @@ def _built(tree: dict[str, Any], name: str) -> tuple[SymbolicModel, Optimiser, d
     if kind == "product":
         if len(data) != 1 or len(data[0]) != 1:
             raise InputError("inputs of a product model is one number, such as inputs = [\"1\"]: all its gradients are parallel")
-        return product_model(point, data[0][0], name), _optimiser(tree), options
+        return product_model(point, data[0][0], name), optimiser_of(tree), options
     build = tanh_network if kind == "tanh" else two_layer_linear
-    return build(tree.get("hidden", 1), point, data, name), _optimiser(tree), options
+    return build(tree.get("hidden", 1), point, data, name), optimiser_of(tree), options
 
 
 def _number(value: Any, name: str) -> Any:

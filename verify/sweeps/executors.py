@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from typing import Any
 
 from ..exact import InputError
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last one sizes XLA's pool of threads
+SERIAL = "--xla_cpu_multi_thread_eigen=false"
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,23 @@ def in_process() -> Pool:
 
 
 def processes(workers: int) -> Pool:
-    """Worker processes (spawned, so that no lock is inherited), each with one thread for linear algebra."""
+    """Worker processes (spawned, so that no lock is inherited), each with one thread for linear algebra and JAX; they end when this process does."""
     return Pool(lambda: ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread), workers + 1)
 
 
 def _one_thread() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
     os.environ.update(dict.fromkeys(THREADS, "1"))
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {SERIAL}".strip()
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers may share a GPU
+    threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
+
+
+def _end_with(parent: Any) -> None:
+    """A worker whose parent was killed would wait for tasks forever."""
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 @contextmanager

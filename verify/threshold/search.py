@@ -261,7 +261,7 @@ def _estimated(
     seed: int,
     certain: str,
 ) -> Threshold:
-    low, high, reason = _simulated(minimum, optimiser, (as_float(bracket[0]), as_float(bracket[1])), width, confidence, limit, seed)
+    low, high, reason = simulated_threshold(minimum, optimiser, (as_float(bracket[0]), as_float(bracket[1])), width, confidence, limit, seed)
     first = low <= bracket[0] and low <= _stable_below(problem, low)
     return Threshold(low, high, False, first, f"Monte Carlo, {100 * confidence:g} % confidence", "; ".join(filter(None, (certain, reason))))
 
@@ -278,11 +278,11 @@ def _estimated_measured(minimum: MeasuredMinimum, optimiser: Optimiser, width: F
     assert not isinstance(optimiser, GradientDescent)
     diagonal = np.array(minimum.diagonal)
     bracket = (1.0 / float(diagonal.sum()), 4.0 * (1 + as_float(optimiser.momentum)) * optimiser.batch / float(diagonal[diagonal > 0].min()))
-    lo, hi, reason = _simulated(minimum, optimiser, bracket, width, confidence, limit, seed)
+    lo, hi, reason = simulated_threshold(minimum, optimiser, bracket, width, confidence, limit, seed)
     return Threshold(lo, hi, False, False, f"Monte Carlo, {100 * confidence:g} % confidence", reason)
 
 
-def _simulated(
+def simulated_threshold(
     minimum: Minimum | MeasuredMinimum,
     optimiser: SGD | Reshuffled,
     bracket: tuple[float, float],
@@ -291,6 +291,7 @@ def _simulated(
     limit: float,
     seed: int,
 ) -> tuple[Fraction, Fraction, str]:
+    """A sign change of lambda inside the bracket by Monte Carlo, to the width, and "" or why it is wider. Raises `NotFound` for equal signs at the ends."""
     from ..exponent.montecarlo import DescentProblem, descent_threshold, sgd_threshold
 
     goal: dict[str, Any] = {"lo": bracket[0], "hi": bracket[1], "width": as_float(width), "confidence": confidence, "time_limit": limit, "seed": seed}
