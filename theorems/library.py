@@ -81,6 +81,15 @@ def _threshold(gram: Any, width: str) -> Certificate | None:
     return _together(*(problem.at(end).lyapunov(estimate=False) for end in (found.lo, found.hi)))
 
 
+def _network(name: str) -> Certificate | None:
+    """The sign of lambda at the minimum of a shipped network (needs JAX)."""
+    from verify.network.certified import certified_sign
+    from verify.network.specification import load_specification
+
+    given = load_specification(name)
+    return certified_sign(given.minimum(), given.optimiser).sign.certificate
+
+
 def _balls(problem: Problem, digits: int) -> Certificate | None:
     certificate: Certificate | None = getattr(problem.lyapunov(digits=digits), "ball_certificate", None)
     return certificate
@@ -101,6 +110,8 @@ LIBRARY = (
           lambda: _together(*(Problem.from_features(ROWS, SGD(eta)).lyapunov(estimate=False) for eta in ("3/2", "3")))),
     Entry("notebook-03-conjecture.json", ("notebook 03",), "mu < 0 < lambda", lambda: _signs(Problem.from_gram((("1", "0"), ("0", "3")), SGD("1")))),
     Entry("notebook-04.json", ("notebook 04",), "lambda < 0 < ms", lambda: _signs(Problem.from_gram((("1", "2"), ("2", "5")), SGD("1")))),
+    Entry("transformer-pair.json", ("README",), "A Transformer on two digits: stable although the mean square explodes",
+          lambda: _network("example:transformer-pair")),
     Entry("balls/pollicott.json", ("THEORY.md [P10]",), "100 digits of Pollicott's pair", lambda: _balls(Problem.from_matrices(POLLICOTT), 100)),
 )  # fmt: skip
 
