@@ -166,9 +166,11 @@ def test_bad_input_is_named(minimum, options, words):
             measured_rate(minimum, options.get("optimiser", SGD("1/10")), *options.get("radii", ()) or (-1.0,))
 
 
-def test_a_point_that_is_no_minimum_and_an_unknown_threshold_are_refused(minimum):
+def test_what_does_not_fit_is_refused(minimum):
     with pytest.raises(InputError, match="polish"):
         radius_ladder(minimum.at(minimum.w + 1e-3), SGD("1/10"))
+    with pytest.raises(InputError, match="starts has shape"):
+        run_to_end(minimum.descent(SGD("1/10")), minimum.w, 10)
     with pytest.raises(InputError, match="thresholds has 'best'"):
         threshold_ladders(minimum, SGD(1), thresholds=("best",))
 
@@ -196,7 +198,7 @@ def small():
     return found
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["tanh", "softplus"]), st.integers(0, 10**6), st.floats(0.5, 2.0), st.floats(0.6, 2.4))
 def test_sgd_converges_near_iff_lambda_is_negative(small, activation, seed, size, step):
     base = small[activation]

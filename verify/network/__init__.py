@@ -2,6 +2,7 @@
 
 from .analysis import NetworkAnalysis, analyse_kernel, analyse_minimum, analyse_network
 from .batch_norm import BatchNetwork, BatchNormMLP
+from .certified import certified_sign, enclosed_minimum
 from .correlation import rank_correlations
 from .descent import Descent
 from .escape import escape_exponent_of, power_law, scaled_copies
@@ -33,6 +34,8 @@ __all__ = [
     "analyse_kernel",
     "analyse_minimum",
     "analyse_network",
+    "certified_sign",
+    "enclosed_minimum",
     "escape_exponent_of",
     "example",
     "interpolate",

@@ -98,7 +98,8 @@ def paired_check(
         raise InputError(f"gram has shape {k.shape} and trace {np.trace(k):.3g}; N q = {network.size * q} rows and columns and a positive trace are needed")
     descent = minimum.descent(optimiser)
     if loss is not None or nesterov:
-        descent = Descent.of(network, minimum.targets, optimiser, minimum.loss if loss is None else _Given(loss, batch_size(optimiser, network.size), q), nesterov=nesterov)
+        trained = minimum.loss if loss is None else _Given(loss, batch_size(optimiser, network.size), q)
+        descent = Descent.of(network, minimum.targets, optimiser, trained, nesterov=nesterov)
     claimed = minimum.theory(optimiser) if theory is None else theory
     rng = np.random.default_rng([seed, 23])
     scale = 1 + float(np.abs(minimum.targets).max())

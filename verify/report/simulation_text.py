@@ -37,17 +37,10 @@ def simulation_sections(simulation: Simulation) -> list[Section]:
 
 def ladder_sections(problem: Problem, result: LadderResult) -> list[Section]:
     """The rungs, and lambda at the limits."""
-    rungs = []
-    for rung in result.rungs:
-        lo, hi = rung.interval
-        text = f"{rung.near} of {rung.starts} end within {result.near:g} of x* ([{lo:.3g}, {hi:.3g}] at {100 * result.confidence:g} %)"
-        rungs.append((f"r = {rung.radius:g}", f"{text}, {rung.elsewhere} elsewhere, {rung.away} run away, {rung.unsettled} had not ended"))
     limits = [(f"at {limit.distance:.4g}", f"{limit.sign.value}: {exponent_text(limit.exponent)}") for limit in result.limits]
-    words = {True: "lambda <= 0 at every limit that was examined", False: "refuted here: lambda > 0 at a limit", None: "undecided: no limit or no sign"}
-    caught = f"; {result.dropped} runs that round-off had caught left the point in 60 digits" if result.dropped else ""
-    lines = (*limits, ("T2'", words[result.consistent] + caught))
+    lines = (*limits, ("T2'", result.t2_prime))
     heading = Section(headline(problem), tuple(("", note) for note in problem.notes))
-    return [heading, Section("Starts within r of x*", tuple(rungs)), Section("lambda at the limits, by their distance from x*", lines)]
+    return [heading, Section("Starts within r of x*", tuple(result.lines())), Section("lambda at the limits, by their distance from x*", lines)]
 
 
 def _rate(simulation: Simulation) -> str:

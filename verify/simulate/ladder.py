@@ -83,6 +83,24 @@ class LadderResult:
             return False
         return True if signs and Sign.UNDECIDED not in signs else None
 
+    def lines(self) -> list[tuple[str, str]]:
+        """A label and words for each rung."""
+        lines = []
+        for rung in self.rungs:
+            lo, hi = rung.interval
+            text = f"{rung.near} of {rung.starts} end within {self.near:g} of x* ([{lo:.3g}, {hi:.3g}] at {100 * self.confidence:g} %)"
+            lines.append((f"r = {rung.radius:g}", f"{text}, {rung.elsewhere} elsewhere, {rung.away} run away, {rung.unsettled} had not ended"))
+        return lines
+
+    @property
+    def t2_prime(self) -> str:
+        """T2' in words."""
+        words = {True: "lambda <= 0 at every limit that was examined", False: "refuted here: lambda > 0 at a limit", None: "undecided: no limit or no sign"}
+        return words[self.consistent] + (f"; {self.dropped} runs that round-off had caught went on and left" if self.dropped else "")
+
+    def __str__(self) -> str:
+        return "\n".join(f"{label}: {text}" for label, text in [*self.lines(), ("T2'", self.t2_prime)])
+
     def to_json(self) -> dict[str, Any]:
         """Stable keys, see JSON.md."""
         rungs = [{**rung.__dict__, "interval": list(rung.interval), "fraction": rung.fraction} for rung in self.rungs]
