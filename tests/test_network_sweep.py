@@ -414,7 +414,7 @@ def test_the_script_sums_up_and_fails_where_lambda_is_wrong(real, script, tmp_pa
         table = tmp_path / f"{next(iter(change))}.sqlite"
         columns = read_table(real[1])
         with ResultTable(table, "trial", WORKS["trial"].columns, TRIAL_COLUMNS) as results:
-            for k, task in enumerate(script.grid_of(script.SMALL)):
+            for k, task in enumerate(script.grid_of(script.SMALL, {})):
                 row = {name: None if columns[name][k] != columns[name][k] else columns[name][k] for name in TRIAL_COLUMNS}
                 results.add(WORKS["trial"].key(task), vars(task), row | change, 1.0, {})
         assert script.main([*arguments, str(table)]) == 1
