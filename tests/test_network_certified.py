@@ -190,6 +190,77 @@ def test_declared_gradients_are_not_believed() -> None:
     assert network.gram(network.start)[0, 0] == pytest.approx(29.0)
 
 
+def kernel_of(function: Any, w: Any, x: Any) -> tuple[float, float]:
+    """(K of one sample as JAX computes it, the centre that is proved); the radius is tiny, or the test fails."""
+    network = Network(function, np.asarray(w, dtype=float), np.asarray(x)[None])
+    found = enclosed_minimum(NetworkMinimum.of(network, network.start, network.values(network.start), "half_squared"))
+    assert found.radius < Fraction(1, 10**12)
+    return float(network.gram(network.start)[0, 0]), float(found.centre[0][0])
+
+
+def whole(x: Any, dtype: str) -> Any:
+    return jax.numpy.asarray(x).astype(dtype)
+
+
+INTEGERS = {
+    "division": lambda p, x: p[0] * jax.lax.div(whole(x, "int32"), whole(2, "int32")).astype(float)[0],
+    "wrapping sum": lambda p, x: p[0] * jax.numpy.sum(whole(x * 100, "uint8"), dtype="uint8").astype(float) + p[1],
+    "wrapping product": lambda p, x: p[0] * (whole(x, "int8") * whole(50, "int8")).sum().astype(float),
+    "wrapping power": lambda p, x: p[0] * jax.lax.integer_pow(whole(x * 21, "int8"), 3).astype(float).sum(),
+    "wide dot": lambda p, x: p[0] * jax.lax.dot(whole(x * 40, "int8"), whole(x * 40, "int8"), preferred_element_type=np.int32).astype(float),
+    "not": lambda p, x: (p[0] * x[0]) * (2.5 + (~jax.numpy.where(x > 0, x > 5, x < -1)).astype(float)[0]),
+    "signs": lambda p, x: p[0] * jax.numpy.sign(x).sum() / 3,
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_and_truth_values_are_those_of_jax(name: str) -> None:
+    jax_value, proved = kernel_of(INTEGERS[name], [1.0, 2.0], np.array([3, 1, 2]))
+    assert proved == pytest.approx(jax_value, rel=1e-14)
+
+
+def test_literals_that_print_alike_are_different() -> None:
+    assert kernel_of(lambda p, x: p[0] * ((x**2 + 1.000000001) - (x**2 + 1.0)) * 1e9, [1.0], 1.0)[1] == pytest.approx(1.0, rel=1e-6)
+    with np.printoptions(precision=2):
+        assert kernel_of(lambda p, x: p[0] * (0.991 * x) + p[1] * (0.994 * x), [1.0, 1.0], 1.0)[1] == pytest.approx(0.991**2 + 0.994**2)
+
+
+def test_constants_of_a_program_are_computed_exactly() -> None:
+    """sqrt(2) inside the program is the real number, in F and in its derivative."""
+    network = Network(lambda p, x: p[0] * jax.numpy.sqrt(2.0 * x), np.ones(1), np.ones(1))
+    found = enclosed_minimum(NetworkMinimum.of(network, network.start, network.values(network.start), "half_squared"))
+    assert abs(found.centre[0][0] - 2) <= found.radius < Fraction(1, 10**18)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda p, x: p[0] * x + jax.numpy.where((p[1] > 0) == (p[1] < 0), 0.0, 1e-3),
+        lambda p, x: p[0] * x + jax.numpy.where((p[1] > 0) != (p[1] > p[1] * 2), 0.0, 1e-3),
+        lambda p, x: p[0] * x * abs(jax.numpy.array(1 + 1j)),
+        lambda p, x: p[0] * x * jax.lax.select_n(whole(-1 * x, "int32"), 1.0, 3.0),
+        lambda p, x: p[0] * (x.astype("float32") / 3).astype(float),
+    ],
+)
+def test_what_the_balls_cannot_decide_or_hold_is_refused(function: Any) -> None:
+    network = Network(function, np.array([1.0, 0.0]), np.ones(1))
+    with pytest.raises(InputError, match=r"branches on|numbers of the type|double precision|does not exist|on complex128"):
+        enclosed_minimum(NetworkMinimum.of(network, network.start, network.values(network.start), "half_squared"))
+
+
+def test_inputs_of_several_arrays() -> None:
+    network = Network(lambda p, x: p[0] * x["a"] + p[1] * x["b"], np.array([1.0, 2.0]), {"a": np.ones(1), "b": np.full(1, 2.0)})
+    found = enclosed_minimum(NetworkMinimum.of(network, network.start, network.values(network.start), "half_squared"))
+    assert abs(found.centre[0][0] - 5) <= found.radius
+
+
+def test_weights_are_refused() -> None:
+    minimum = example("mlp", size=2)
+    for weights in ("kaczmarz", ["1", "2"]):
+        with pytest.raises(InputError, match="drawn uniformly"):
+            certified_sign(minimum, SGD("1/10", weights=weights))
+
+
 def test_momentum_and_batches_are_refused_by_name() -> None:
     minimum = example("mlp", size=2)
     for optimiser in (SGD("1/10", momentum="1/2"), SGD("1/10", batch=2)):

@@ -1,15 +1,14 @@
 """A traced JAX program evaluated in ball arithmetic: every real number is a python-flint ball that provably contains the exact value.
 
 The exact value is that of the real function which the program denotes: its constants are the binary numbers that it holds, its elementary functions the
-mathematical ones, its sums exact. Arrays of reals are NumPy arrays of balls, everything else (integers, truth values) is NumPy's own, except that a
-comparison of reals whose balls touch has the truth value None. A result that depends on one is refused: the program may have a kink or a jump there. So what
-is evaluated is, over all reals in the balls given, one differentiable piece of the program, but for max and abs, which are continuous.
+mathematical ones, its sums exact. Reals (JAX's float64, nothing else) are NumPy arrays of balls. What is computed from integers and truth values alone is
+computed by JAX itself, with its own rules for overflow and signs. A comparison that the balls do not decide is refused: the program may have a kink or a
+jump there. So what is evaluated is, over all reals in the balls given, one differentiable piece of the program, but for max and abs, which are continuous.
 """
 
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -28,17 +27,17 @@ def traced(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @double_precision
-def differentiated(program: Any, *arguments: Any) -> Any:
+def differentiated(program: Any, *leaves: Any) -> Any:
     """The program of the Jacobian in the first argument of a one-output program: of the function that it denotes, whatever gradients its author declares.
 
     Custom derivative rules are ignored and `stop_gradient` is the identity, so that only JAX's rules for its own operations are used.
     """
-    plain = lambda *inputs: _inlined(program.jaxpr, program.consts, inputs)[0]  # noqa: E731
-    return traced(jax_module().jacrev(plain), *arguments)
+    plain = lambda *inputs: inlined(program.jaxpr, program.consts, inputs)[0]  # noqa: E731
+    return traced(jax_module().jacrev(plain), *leaves)
 
 
-def _inlined(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
-    """JAX's own evaluation of a program, without the calls in it."""
+def inlined(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
+    """JAX's own evaluation of a program, without the calls in it and with `stop_gradient` as the identity."""
     from jax.extend.core import Literal
 
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
@@ -47,7 +46,7 @@ def _inlined(jaxpr: Any, constants: Any, arguments: Any) -> list[Any]:
         name = equation.primitive.name
         if name in _INNER:
             inner = equation.params[_INNER[name]]
-            outputs = _inlined(inner.jaxpr, inner.consts, inputs) if hasattr(inner, "consts") else _inlined(inner, [], inputs)
+            outputs = inlined(inner.jaxpr, inner.consts, inputs) if hasattr(inner, "consts") else inlined(inner, [], inputs)
         elif name == "stop_gradient":
             outputs = inputs
         elif name not in _RULES:
@@ -69,15 +68,13 @@ def evaluate(program: Any, *arguments: Any, derivative: bool = False) -> list[An
 
 
 def as_balls(array: Any) -> Any:
-    """Floats as exact balls; balls, integers and truth values as they are."""
-    from flint import arb
-
+    """Doubles as exact balls; balls, integers and truth values as they are. Raises `InputError` for other kinds of numbers."""
     a = np.asarray(array)
-    if a.dtype.kind != "f":
+    if a.dtype == object or a.dtype.kind in "biu":
         return a
-    exact = np.empty(a.shape, dtype=object)
-    exact.ravel()[:] = [arb(float(x)) for x in a.ravel()]
-    return exact
+    if a.dtype != np.float64:
+        raise InputError(f"the program holds numbers of the type {a.dtype}; ball arithmetic needs double precision throughout")
+    return _each(_ball)(a)
 
 
 def _constant(value: Any, derivative: bool) -> Any:
@@ -88,39 +85,65 @@ def _constant(value: Any, derivative: bool) -> Any:
 
     exact = 2 / arb.pi().sqrt()
     near = [(sign * arb(float(exact)), sign * exact) for sign in (1, -1)]
-    widened = np.frompyfunc(lambda x: next((x.union(y) for rounded, y in near if abs(x - rounded) < 1e-15), x), 1, 1)
-    return np.asarray(widened(balls))
+    return _each(lambda x: next((x.union(y) for rounded, y in near if abs(x - rounded) < 1e-15), x))(balls)
 
 
 def _run(jaxpr: Any, constants: list[Any], arguments: list[Any], derivative: bool) -> list[Any]:
     from jax.extend.core import Literal
 
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*constants, *arguments], strict=True))
-    literals: dict[str, Any] = {}  # one ball for each literal: `_same` recognises the 0 of max(x, 0)
+    literals: dict[tuple[str, bytes], Any] = {}  # one ball for each literal: `_same` recognises the 0 of max(x, 0)
 
     def read(atom: Any) -> Any:
         if not isinstance(atom, Literal):
             return known[atom]
-        return literals.setdefault(repr(atom.val), _constant(atom.val, derivative))
+        exact = np.asarray(atom.val)
+        return literals.setdefault((exact.dtype.str, exact.tobytes()), _constant(exact, derivative))
 
     for equation in _live(jaxpr):
         inputs = [read(x) for x in equation.invars]
-        name, params = equation.primitive.name, {key: value for key, value in equation.params.items() if key not in _NUMERICAL}
-        if name in _INNER:
-            inner = equation.params[_INNER[name]]
-            closed = hasattr(inner, "consts")
-            outputs = evaluate(inner, *inputs, derivative=derivative) if closed else _run(inner, [], inputs, derivative)
-        elif name in _RULES:
-            try:
-                result = _RULES[name](*inputs, **params)
-            except (AttributeError, TypeError) as error:  # a parameter that the rule does not know may change what the operation means
-                raise InputError(f"the program uses {name} in a way for which there is no ball arithmetic here: {error}") from None
-            outputs = result if equation.primitive.multiple_results else [result]
-        else:
-            raise InputError(_NO_RULE.format(name))
-        for variable, value in zip(equation.outvars, outputs, strict=True):
-            known[variable] = as_balls(value)
+        for variable, value in zip(equation.outvars, _applied(equation, inputs, derivative), strict=True):
+            known[variable] = _typed(value, variable.aval, equation.primitive.name)
     return [read(x) for x in jaxpr.outvars]
+
+
+def _applied(equation: Any, inputs: list[Any], derivative: bool) -> list[Any]:
+    name, params = equation.primitive.name, equation.params
+    if name in _INNER:
+        inner = params[_INNER[name]]
+        return evaluate(inner, *inputs, derivative=derivative) if hasattr(inner, "consts") else _run(inner, [], inputs, derivative)
+    if name not in _RULES:
+        raise InputError(_NO_RULE.format(name))
+    try:
+        if not any(x.dtype == object for x in inputs) and all(out.aval.dtype.kind in "biu" for out in equation.outvars):
+            result = _by_jax(equation, inputs)
+        else:
+            result = _RULES[name](*inputs, **{key: value for key, value in params.items() if key not in _NUMERICAL})
+    except InputError:
+        raise
+    except Exception as error:  # a parameter that the rule does not know may change what the operation means
+        raise InputError(f"the program uses {name} in a way for which there is no ball arithmetic here: {error}") from None
+    return list(result) if equation.primitive.multiple_results else [result]
+
+
+@double_precision
+def _by_jax(equation: Any, inputs: list[Any]) -> Any:
+    jax = jax_module()
+    with jax.ensure_compile_time_eval():
+        typed = [jax.numpy.asarray(x, dtype=atom.aval.dtype) for x, atom in zip(inputs, equation.invars, strict=True)]
+        return jax.tree.map(np.asarray, equation.primitive.bind(*typed, **equation.params))
+
+
+def _typed(value: Any, aval: Any, name: str) -> Any:
+    """The value, if it is of the type and shape that the program says. Reals are balls, every one of them."""
+    from flint import arb
+
+    array = np.asarray(value)
+    real = aval.dtype == np.float64
+    right = all(isinstance(x, arb) for x in array.ravel()) if real and array.dtype == object else not real and array.dtype == aval.dtype
+    if array.shape != aval.shape or not right or not (real or aval.dtype.kind in "biu"):
+        raise InputError(f"the program uses {name} on {aval.dtype}, for which there is no ball arithmetic here")
+    return array
 
 
 def _live(jaxpr: Any) -> list[Any]:
@@ -135,24 +158,27 @@ def _live(jaxpr: Any) -> list[Any]:
 
 def _each(f: Callable[[Any], Any]) -> Rule:
     mapped = np.frompyfunc(f, 1, 1)
-    return lambda a: mapped(a)
 
-
-def _compared(of_integers: Callable[[Any, Any], Any], holds: Callable[[Any, Any], bool], fails: Callable[[Any, Any], bool]) -> Rule:
-    """`holds` and `fails` are proofs; equal reals pass neither test of an order, since the program has a kink there."""
-
-    def one(a: Any, b: Any) -> bool | None:
-        return True if holds(a, b) else False if fails(a, b) else None
-
-    mapped = np.frompyfunc(one, 2, 1)
-
-    def rule(a: Any, b: Any) -> Any:
-        if a.dtype != object and b.dtype != object:
-            return of_integers(a, b)
-        found = np.asarray(mapped(a, b))
-        return found if any(x is None for x in found.ravel()) else found.astype(bool)
+    def rule(a: Any) -> Any:
+        out = np.empty(np.shape(a), dtype=object)
+        out[...] = mapped(a)
+        return out
 
     return rule
+
+
+def _compared(holds: Callable[[Any, Any], bool], fails: Callable[[Any, Any], bool]) -> Rule:
+    """`holds` and `fails` are proofs; equal reals pass neither test of an order, since the program has a kink there."""
+
+    def one(a: Any, b: Any) -> bool:
+        if holds(a, b):
+            return True
+        if fails(a, b):
+            return False
+        raise InputError(_KINK)
+
+    mapped = np.frompyfunc(one, 2, 1)
+    return lambda a, b: np.asarray(mapped(a, b), dtype=bool)
 
 
 def _order(a: Any, b: Any) -> bool:
@@ -173,7 +199,11 @@ def _apart(a: Any, b: Any) -> bool:
 
 def _maximum(a: Any, b: Any) -> Any:
     """One of the two where they are apart, the very object, so that a later test for equality with it is decided."""
-    return a if a > b else b if b > a else a.max(b) if hasattr(a, "max") else a
+    return a if a > b else b if b > a else a.max(b)
+
+
+def _integers_only(*_: Any) -> Any:
+    raise InputError("the program uses a logical operation on reals")  # on integers and truth values JAX does it
 
 
 def _dot(a: Any, b: Any, *, dimension_numbers: Any) -> Any:
@@ -190,12 +220,10 @@ def _dot(a: Any, b: Any, *, dimension_numbers: Any) -> Any:
 
 
 def ball_product(x: Any, y: Any) -> Any:
-    """A matrix product by flint where both are matrices of balls: one rounding for each entry."""
-    if x.dtype != object and y.dtype != object:
-        return x @ y
+    """A product of matrices of balls, by flint."""
     from flint import arb_mat
 
-    left, right = (arb_mat(len(a), a.shape[1], list(map(_ball, a.ravel()))) for a in (x, y))
+    left, right = (arb_mat(len(a), a.shape[1], list(a.ravel())) for a in (x, y))
     flat = (left * right).entries()
     out = np.empty(len(flat), dtype=object)
     out[:] = flat
@@ -229,33 +257,32 @@ def _pad(a: Any, value: Any, *, padding_config: Any) -> Any:
 
 
 def _selected(which: Any, *cases: Any) -> Any:
-    return np.frompyfunc(lambda index, *values: values[_decided(index)], 1 + len(cases), 1)(which, *cases)
+    if which.min(initial=0) < 0 or which.max(initial=0) >= len(cases):
+        raise InputError("the program selects a case that does not exist")
+    return np.frompyfunc(lambda index, *values: values[int(index)], 1 + len(cases), 1)(which, *cases)
 
 
-def _decided(truth: Any) -> int:
-    if truth is None:
-        raise InputError("the program branches on a comparison that the balls do not decide: w lies at or near a kink (ReLU, clip, ...), where H1 fails")
-    return int(truth)
-
-
-def _sign(x: Any) -> int | None:
-    return 1 if x > 0 else -1 if x < 0 else None
+def _sign(x: Any) -> Any:
+    if not (x > 0 or x < 0):
+        raise InputError(_KINK)
+    return _ball(1.0 if x > 0 else -1.0)
 
 
 def _converted(a: Any, *, new_dtype: Any) -> Any:
-    if a.dtype != object and np.dtype(new_dtype) != np.float64:
-        return a.astype(new_dtype)
     if np.dtype(new_dtype) != np.float64:
         raise InputError(f"the program converts reals to {new_dtype}; ball arithmetic needs double precision throughout")
-    return np.frompyfunc(lambda x: _ball(_decided(x) if x is None else x), 1, 1)(a)
-
-
-def _power(x: Any, *, y: int) -> Any:
-    return np.frompyfunc(lambda b: b**y, 1, 1)(x)
+    if a.dtype != object and a.size and max(abs(int(a.min())), abs(int(a.max()))) > 2**53:
+        raise InputError("the program converts integers above 2^53 to reals, which rounds them")
+    return _each(_ball)(a)
 
 
 def _sum(a: Any, *, axes: Any) -> Any:
-    return a.sum(axis=tuple(axes)) if axes else a
+    return a.sum(axis=tuple(axes), initial=_ball(0.0))
+
+
+def _counted(*, shape: Any, dimension: int, dtype: Any) -> Any:
+    place = [-1 if k == dimension else 1 for k in range(len(shape))]
+    return _converted(np.broadcast_to(np.arange(shape[dimension]).reshape(place), shape), new_dtype=dtype)
 
 
 def _largest(a: Any, *, axes: Any) -> Any:
@@ -263,10 +290,12 @@ def _largest(a: Any, *, axes: Any) -> Any:
     return functools.reduce(np.frompyfunc(_maximum, 2, 1), moved) if axes else a
 
 
+_KINK = "the program branches on a comparison that the balls do not decide: w lies at or near a kink (ReLU, clip, ...), where H1 fails"
 _NO_RULE = "the program uses {}, for which there is no ball arithmetic here; a sign is then only estimated, from the measured K"
 # Parameters that say how to compute, not what.
 _NUMERICAL = {"accuracy", "out_dtype", "out_sharding", "precision", "preferred_element_type", "sharding", "weak_type"}
-_INNER = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "remat": "jaxpr"}
+_INNER = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+_INNER |= dict.fromkeys(("remat", "remat2", "checkpoint"), "jaxpr")
 _RULES: dict[str, Rule] = {
     "add": lambda a, b: a + b,
     "add_any": lambda a, b: a + b,
@@ -275,7 +304,7 @@ _RULES: dict[str, Rule] = {
     "div": lambda a, b: a / b,
     "neg": lambda a: -a,
     "square": lambda a: a * a,
-    "integer_pow": _power,
+    "integer_pow": lambda a, *, y: _each(lambda x: x**y)(a),
     "tanh": _each(lambda x: x.tanh()),
     "exp": _each(lambda x: x.exp()),
     "log": _each(lambda x: x.log()),
@@ -289,17 +318,15 @@ _RULES: dict[str, Rule] = {
     "erfc": _each(lambda x: x.erfc()),
     "logistic": _each(lambda x: 1 / (1 + (-x).exp())),
     "abs": _each(abs),
-    "sign": _each(lambda x: _decided(_sign(x))),
+    "sign": _each(_sign),
     "max": lambda a, b: np.frompyfunc(_maximum, 2, 1)(a, b),
-    "gt": _compared(operator.gt, _reverse, _order),
-    "ge": _compared(operator.ge, _reverse, _order),
-    "lt": _compared(operator.lt, _order, _reverse),
-    "le": _compared(operator.le, _order, _reverse),
-    "eq": _compared(operator.eq, _same, _apart),
-    "ne": _compared(operator.ne, _apart, _same),
-    "and": operator.and_,
-    "or": operator.or_,
-    "not": operator.invert,
+    "gt": _compared(_reverse, _order),
+    "ge": _compared(_reverse, _order),
+    "lt": _compared(_order, _reverse),
+    "le": _compared(_order, _reverse),
+    "eq": _compared(_same, _apart),
+    "ne": _compared(_apart, _same),
+    **dict.fromkeys(("and", "or", "xor", "not", "rem"), _integers_only),
     "select_n": _selected,
     "stop_gradient": lambda a: a,
     "copy": lambda a: a,
@@ -317,9 +344,7 @@ _RULES: dict[str, Rule] = {
     "slice": lambda a, *, start_indices, limit_indices, strides: a[tuple(map(slice, start_indices, limit_indices, strides or [1] * a.ndim))],
     "rev": lambda a, *, dimensions: np.flip(a, tuple(dimensions)),
     "pad": _pad,
-    "iota": lambda *, dtype, shape, dimension: np.broadcast_to(
-        np.arange(shape[dimension], dtype=dtype).reshape([-1 if k == dimension else 1 for k in range(len(shape))]), shape
-    ),
+    "iota": _counted,
     "dot_general": _dot,
     "reduce_sum": _sum,
     "reduce_max": _largest,

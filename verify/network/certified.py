@@ -31,6 +31,7 @@ from .precision import jax_module
 
 Rows = tuple[tuple[Fraction, ...], ...]
 PRECISION = 128
+LARGEST = 100
 INFLATION = 4.0  # of the box S over the first Newton step
 TINY = 1e-30
 
@@ -87,14 +88,18 @@ def enclosed_minimum(minimum: NetworkMinimum, precision: int = PRECISION) -> Enc
     from flint import ctx
 
     network = minimum.network
+    if network.size * network.outputs > LARGEST:
+        raise InputError(f"the network has N q = {network.size * network.outputs} outputs; positive definiteness is proved for at most {LARGEST}")
     values = traced(network.function, network.start, network.block(0))
-    jacobian = differentiated(values, network.start, network.block(0))
+    jacobian = differentiated(values, network.start, *jax_module().tree.leaves(network.block(0)))
     p = network.jacobian(minimum.w)
     with ctx.workprec(precision):
         w, z, directions = as_balls(minimum.w), as_balls(minimum.targets).ravel(), as_balls(p)
         residual = _on_all(values, network, w).ravel() - z
         inverse = as_balls(np.linalg.pinv(p @ p.T))
         newton = -(inverse @ residual)
+        if not all(x.is_finite() for x in newton):
+            raise InputError("F or its Jacobian is not finite at w in ball arithmetic; no minimum is proved there")
         half = INFLATION * max(float(abs(x).upper()) for x in newton) + TINY
         box = np.array([_symmetric(half)] * len(newton), dtype=object)
         at = w + box @ directions
@@ -115,6 +120,8 @@ def certified_sign(minimum: NetworkMinimum, optimiser: Optimiser, *, time_limit:
     For SGD of batch 1 without momentum and weight decay and one output: for two samples wherever |lambda| is not tiny, for more by the facts that hold for
     ranges of kernels (E4, E5, the mean square). The optimiser is in the convention of the minimum's loss.
     """
+    if getattr(optimiser, "weights", None) is not None or getattr(optimiser, "kaczmarz", False):
+        raise InputError("weights are not certified at a network: samples are drawn uniformly in the theorem; leave them out")
     enclosed = enclosed_minimum(minimum)
     theory = minimum.theory(optimiser)
     sign = Problem.from_gram(enclosed.centre, theory, outputs=minimum.network.outputs).sign_in_box(enclosed.radius, time_limit=time_limit)
@@ -128,7 +135,7 @@ def _rounded(k: list[list[tuple[Fraction, Fraction]]], distance: Fraction) -> En
     middle = [[round((lo + hi) / 2 / grid) * grid for lo, hi in row] for row in k]
     centre = tuple(tuple(middle[max(i, j)][min(i, j)] for j in range(len(k))) for i in range(len(k)))
     radius = max(max(hi - x, x - lo) for row, mid in zip(k, centre, strict=True) for (lo, hi), x in zip(row, mid, strict=True))
-    radius = (radius / grid).__ceil__() * grid
+    radius = max(1, (radius / grid).__ceil__()) * grid
     shifted = [[x - len(k) * radius if i == j else x for j, x in enumerate(row)] for i, row in enumerate(centre)]
     try:
         definite = Minimum.from_gram(shifted).independent  # then every symmetric matrix within the radius is positive definite
