@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import resealed
 
-from verify import SGD, GradientDescent, Problem, Sign, check, closed_form
+from verify import SGD, GradientDescent, InputError, Problem, Sign, check, closed_form
 from verify.certificate import Rejected
 from verify.exponent.gradient_descent import gd_threshold
 from verify.exponent.montecarlo import DescentProblem, descent_growth, descent_threshold
@@ -408,3 +408,15 @@ def test_steps_cost_a_row_of_k(optimiser: Optimiser) -> None:
         return (process_time() - start) / (work * build.period * chains.count)
 
     assert seconds(1024) < 60 * seconds(128)
+
+
+@pytest.mark.parametrize("momentum", ["0", "1/2"])
+def test_mu_of_a_measured_kernel_at_huge_step_sizes(momentum):
+    """x^2 of the spectral formula overflows long before x does."""
+    gram = np.array([[1.0, 0.2], [0.2, 2.0]])
+    largest = np.linalg.eigvalsh(gram)[-1]
+    for power in (100, 155, 250):
+        found = Problem.measured(gram, GradientDescent(10**power, momentum=momentum)).mu()
+        assert found.value == pytest.approx(power * np.log(10) + np.log(largest / 2), rel=1e-9)
+    with pytest.raises(InputError, match="beyond the range"):
+        Problem.measured(gram, GradientDescent(10**305, momentum=momentum)).mu()

@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..exact import InputError
 from ..family import MatrixFamily
 from ..measured import DENSE, extreme_eigenvalues, float_data
 from ..minimum import MeasuredMinimum, Minimum
@@ -118,9 +119,13 @@ def estimated_mu(minimum: Minimum | MeasuredMinimum, optimiser: Optimiser) -> Es
     eta, beta, omega = as_float(optimiser.step_size), as_float(optimiser.momentum), as_float(optimiser.weight_decay)
 
     def exponent(kappa: Any) -> float:
-        x = float(np.abs(1 + beta - eta * (omega + kappa / minimum.size)).max())
+        with np.errstate(over="ignore"):
+            x = float(np.abs(1 + beta - eta * (omega + kappa / minimum.size)).max())
+        if x > 1e300:
+            raise InputError(f"step_size = {eta:.3g} times the largest eigenvalue of K is beyond the range of floating point; give a smaller one")
         with np.errstate(divide="ignore"):
-            return float(np.log(max(math.sqrt(beta), (x + math.sqrt(max(0.0, x * x - 4 * beta))) / 2)))
+            discriminant = 1 - (2 * math.sqrt(beta) / x) ** 2 if x > 0 else 0.0  # relative to x^2, which may overflow
+            return float(np.log(max(math.sqrt(beta), x * (1 + math.sqrt(max(0.0, discriminant))) / 2)))
 
     kappa = _eigenvalues(minimum)
     if isinstance(kappa, tuple):
@@ -132,7 +137,7 @@ def estimated_mu(minimum: Minimum | MeasuredMinimum, optimiser: Optimiser) -> Es
         half = (high - low) / 2
         return Estimate(method, reason + note, (low + high) / 2, half if high > 0 else math.nextafter(half, 0.0), 1.0)
     value = exponent(kappa)
-    if math.isinf(value):  # zero up to round-off
+    if value == -math.inf:  # zero up to round-off
         return Estimate(method, "mu is below this value", -30.0, 10.0, 0.99)
     return Estimate(method, reason, value, ACCURACY * (1 + abs(value)), 1.0)
 
