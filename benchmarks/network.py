@@ -1,7 +1,8 @@
 """Analyses of real networks at their minima; run `python -m benchmarks.network` (a minute; needs the extra `network`).
 
 Processor seconds of this process, its threads together, and its peak memory: finding the minimum (Levenberg-Marquardt), then K, its accuracy, smoothness and
-all thresholds. MLPs with one hidden layer of tanh on scikit-learn's digits, or as named.
+all thresholds. The peer of the search is SciPy's (least_squares, trust region, LSMR) on the same products with J, both after compilation. MLPs with one hidden
+layer of tanh on scikit-learn's digits, or as named.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from verify import SGD
 from verify.network.analysis import analyse_minimum
 from verify.network.architectures import Architecture, cnn, mlp, transformer
+from verify.network.data import data_set
 from verify.network.kernel import Kernel
+from verify.network.levenberg_marquardt import interpolate
 from verify.network.minimum import example
 from verify.network.step_sizes import step_sizes
 
@@ -34,6 +37,12 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
 def case(name: str, architecture: Architecture, size: int) -> None:
     minimum, cpu, wall = timed(lambda: example(architecture, "digits", size))
     print(f"{name}: N = {size}, D = {minimum.network.parameters}: minimum in {cpu:.1f} s CPU, {wall:.1f} s, residual {minimum.residual:.1g}")
+    start, data = minimum.network.start, data_set("digits", size)[1]
+    interpolate(minimum.network, data, start, steps=1)
+    interpolate(minimum.network, data, start, steps=1, dense=0)
+    ours, cpu, _ = timed(lambda: interpolate(minimum.network, data, start))
+    theirs, peer, _ = timed(lambda: interpolate(minimum.network, data, start, dense=0))
+    print(f"    search alone {cpu:.3f} s CPU to {ours.residual:.1g}; SciPy {peer:.3f} s to {theirs.residual:.1g}")
     found, cpu, wall = timed(lambda: analyse_minimum(minimum, SGD("1/100")))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"    analysis {cpu:.1f} s CPU, {wall:.1f} s; peak memory so far {peak:.2f} GiB; condition of K {found.kernel.condition:.3g}")
