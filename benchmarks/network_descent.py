@@ -1,8 +1,9 @@
 """SGD for real at minima of three networks, N = 8 digits, 96 seeds from distance 1e-5: `python -m benchmarks.network_descent [mlp cnn transformer]`.
 
 For each multiple of eta*: lambda, how many runs ended near the minimum / elsewhere / away / not yet, T2' on 12 of the ends, the largest difference of the
-paired check at both radii (log residuals of real and linear runs on the same samples), and the measured rate against lambda in standard errors.
-Processor seconds are those of the whole line. The Transformer takes a quarter of an hour (small lambda), the others about two minutes each.
+paired check at both radii (log residuals of real and linear runs on the same samples), and the measured rate against lambda in standard errors
+("-": a slow mode has not had time to decay).
+Processor seconds are those of the whole line. The Transformer takes a quarter of an hour (small lambda), the others one to three minutes each.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ def main() -> None:
             rung = ladder.rungs[0]
             counts = f"{rung.near:5} {rung.elsewhere:9} {rung.away:4} {rung.unsettled:9}  {ladder.consistent!s:5}"
             paired = f"{check.difference[0]:.1e} {check.difference[1]:.1e} {check.verdict:9}"
+            deviation = f"{rate.deviation:+5.1f}" if rate.relaxed else "    -"
             seconds = time.process_time() - begun
-            print(f"{name:12} {factor:>8} {rate.exponent.value:+9.5f} {counts} {paired} {rate.deviation:+5.1f}  {seconds:6.0f}", flush=True)
+            print(f"{name:12} {factor:>8} {rate.exponent.value:+9.5f} {counts} {paired} {deviation}  {seconds:6.0f}", flush=True)
 
 
 if __name__ == "__main__":

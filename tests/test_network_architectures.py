@@ -248,7 +248,14 @@ def test_a_network_too_small_for_its_targets_is_no_example() -> None:
         (lambda: transformer().initialise(np.random.default_rng(0), (10,), 1), r"the Transformer needs \(tokens, features\)"),
         (lambda: diagonal_linear().initialise(np.random.default_rng(0), (3,), 2), "outputs = 2; the diagonal linear network has one output"),
         (lambda: architecture_named("lstm"), "architecture = 'lstm' is not known"),
-        (lambda: architecture_named("mlp", depth=3), "architecture mlp: .*depth"),
+        (lambda: architecture_named("mlp", depth=3), "depth = 3 is not a known key of the architecture mlp; did you mean width"),
+        (lambda: architecture_named("cnn", size=3), "there may be channels, activation"),
+        (lambda: architecture_named("diagonal-linear", width=3), "diagonal-linear has no options"),
+        (lambda: architecture_named(["mlp"]), "is not known"),  # type: ignore[arg-type]
+        (lambda: mlp(10**6).initialise(np.random.default_rng(0), (8, 8), 1), "the model has more than 8388608 parameters"),
+        (lambda: transformer(10**9).initialise(np.random.default_rng(0), (8, 8), 1), "more than 8388608 parameters"),
+        (lambda: example(seed=-1), "seed = -1 is not a nonnegative integer"),
+        (lambda: example(init_seed="a"), "seed = 'a' is not a nonnegative integer"),  # type: ignore[arg-type]
         (lambda: data_set("iris", 3), "data = 'iris' is not known"),
         (lambda: data_set("digits", 10**6), "size = 1000000 is not an integer from 1 to 357; digits has 357 samples"),
         (lambda: data_set("digits", True), "size = True is not an integer"),

@@ -84,14 +84,18 @@ def test_text_and_the_undecided_exit_code(run, written):
         ({"model": 'architecture = "mlp"\nwidht = 3'}, "did you mean width?"),
         ({"model": 'architecture = "mlp"\nwidth = 0'}, "model.width = 0 is not an integer from 1"),
         ({"model": 'architecture = "mlp"\nactivation = "sin"'}, "activation = 'sin' is not known"),
-        ({"model": 'architecture = "diagonal-linear"\nwidth = 3'}, "unexpected keyword argument 'width'"),
+        ({"model": 'architecture = "diagonal-linear"\nwidth = 3'}, "[model] width is given, but the architecture diagonal-linear has no options"),
+        ({"model": 'architecture = "cnn"\nwidth = 3'}, "net.toml: [model] width = 3 is not a known key of the architecture cnn; there may be channels"),
+        ({"model": 'architecture = "mlp"\nwidth = 999999', "data": 'name = "digits"\nsize = 2'}, "net.toml: the model has more than 8388608 parameters"),
+        ({"data": 'name = "synthetic"\nsize = 8.0'}, "data.size = 8.0 is a float; write an integer"),
+        ({"data": 'name = "synthetic"\nsize = 1001'}, "net.toml: [data] size = 1001 is not an integer from 1 to 1000"),
         ({"data": 'name = "synthetic"\nsize = 2\nlabels = "own"'}, "data.labels = 'own' is not known"),
-        ({"data": 'name = "imagenet"\nsize = 2'}, "data = 'imagenet' is not known"),
+        ({"data": 'name = "imagenet"\nsize = 2'}, "data.name = 'imagenet' is not known"),
         ({"data": 'name = "synthetic"'}, "data.size is missing"),
         ({"data": 'name = "synthetic"\nsize = 100'}, "K is singular and H2 fails"),
         ({"optimiser": 'kind = "sgd"\nstep_size = 0.1'}, "optimiser.step_size = 0.1 is a float"),
         ({"optimiser": 'kind = "adam"\nstep_size = "1/10"'}, "optimiser.kind = 'adam' is not known"),
-        ({"optimiser": 'kind = "sgd"\nstep_size = "1/10"\nbatch = 9\nreplacement = false'}, "batch = 9 is larger"),
+        ({"optimiser": 'kind = "sgd"\nstep_size = "1/10"\nbatch = 9\nreplacement = false'}, "net.toml: [optimiser] batch = 9 is larger"),
         ({"extra": "a = 1"}, "is not a known key in a network file"),
     ],
 )
@@ -110,6 +114,15 @@ def test_no_file_is_written_where_the_input_is_bad(run, written, tmp_path):
     code, _, err = run("network", written(), "--gram", tmp_path / "no" / "k.npy")
     assert code == 2
     assert "folder does not exist" in err
+
+
+def test_outputs_are_different_files(run, written, tmp_path):
+    code, out, err = run("network", written(), "--gram", tmp_path / "same", "--certificate", tmp_path / "same")
+    assert (code, out) == (2, "")
+    assert "is also another output of this command" in err
+    code, _, err = run("network", tmp_path / "none.toml")
+    assert code == 2
+    assert "the network file does not exist" in err
 
 
 def test_shipped_networks():

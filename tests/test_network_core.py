@@ -12,10 +12,13 @@ from verify.optimiser import matrix_family
 
 jax = pytest.importorskip("jax", reason="networks need the extra: pip install 'sgd-verify[network]'")
 
-from verify.network import Descent, Loss, Network, NetworkMinimum, example  # noqa: E402
+from verify.network import Descent, Loss, Network, NetworkMinimum, analyse_minimum, example, paired_check  # noqa: E402
 from verify.network.cocycle import linear_course  # noqa: E402
 from verify.network.descent import ball  # noqa: E402
 from verify.network.draws import draws  # noqa: E402
+from verify.network.loss import loss_of  # noqa: E402
+from verify.network.precision import single_precision  # noqa: E402
+from verify.network.step_sizes import checked_options  # noqa: E402
 
 FEATURES = np.array([[1.0, 0.5, 0.0, 0.25], [0.5, 1.5, 0.25, 0.0], [0.0, 0.5, -1.0, 0.5]])
 OPTIMISERS = [
@@ -107,6 +110,54 @@ def test_loss_conventions_are_step_sizes(loss: Loss, factor: Fraction) -> None:
     np.testing.assert_allclose(logs, right, atol=1e-9)
     if factor != 1:  # the commonest error: the step size of another convention
         assert np.abs(logs - linear_course(network.gram(network.start), optimiser, residuals, indices, 10, outputs=3)[1:]).max() > 0.1
+
+
+def test_a_loss_has_one_reduction() -> None:
+    assert loss_of("squared", "sum") == loss_of(Loss("squared", "sum")) == loss_of(Loss("squared", "sum"), "sum") == Loss("squared", "sum")
+    assert loss_of("squared") == Loss("squared")
+    with pytest.raises(InputError, match=r"reduction = 'sum' contradicts loss = Loss\(kind='squared', reduction='mean'\)"):
+        loss_of(Loss("squared"), "sum")
+    with pytest.raises(InputError, match=r"half_squared.*there is no default"):
+        loss_of(None)
+
+
+def test_a_minimum_may_be_given_as_the_networks_own_pytree() -> None:
+    network = linear_network(2)
+    w = np.arange(8.0).reshape(2, 4)
+    targets = network.values(w.ravel())
+    assert (NetworkMinimum.of(network, {"W": w}, targets, "squared").w == NetworkMinimum.of(network, w.ravel(), targets, "squared").w).all()
+    for args, words in (
+        ((None, w.ravel(), targets), "network = None is not a Network"),
+        ((network, None, targets), "w is empty"),
+        ((network, w, targets), r"w is float64\[2, 4\]; it must be a vector of the D = 8"),
+        ((network, {"V": w}, targets), "shaped like the network's own"),
+        ((network, {"W": w.T}, targets), "shaped like the network's own"),
+        ((network, w.ravel().astype(np.float32), targets), "w is float32, not float64"),
+        ((network, {"W": w.astype(np.float32)}, targets), r"w\['W'\] is float32"),
+        ((network, w.ravel(), targets * 1j), "targets is not an array of real numbers"),
+    ):
+        with pytest.raises(InputError, match=words):
+            NetworkMinimum.of(*args, "squared")
+
+
+@pytest.mark.parametrize("f", [lambda p, x: jax.nn.relu(p["W"] @ x - 100.0), lambda p, x: 1.0 + 0 * p["W"] @ x], ids=["relu", "constant"])
+def test_k_of_a_network_that_does_not_move_is_refused(f) -> None:  # type: ignore[no-untyped-def]
+    network = Network(f, {"W": np.ones((1, 4))}, FEATURES)
+    minimum = NetworkMinimum.of(network, network.start, network.values(network.start), "squared")
+    for call in (minimum.problem, minimum.threshold, lambda o: analyse_minimum(minimum, o), lambda o: paired_check(minimum, o)):
+        with pytest.raises(InputError, match="every output is constant near w, for example because all ReLUs are inactive"):
+            call(SGD("1/10"))
+
+
+def test_single_precision_is_named() -> None:
+    one, two = np.ones(2), np.ones(2, np.float32)
+    assert single_precision(inputs={"a": one}, targets=one) == ""
+    assert "inputs and targets came as float32" in single_precision(inputs={"a": two}, targets=two)
+
+
+def test_unknown_options_of_an_analysis_are_named() -> None:
+    with pytest.raises(InputError, match="foo = 1 is not a known key of an analysis; there may be resolution, confidence"):
+        checked_options(foo=1)
 
 
 def test_a_loss_needs_its_convention() -> None:

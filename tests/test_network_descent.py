@@ -107,6 +107,7 @@ def test_the_rate_of_real_runs_is_lambda(minimum, edge, factor):
     assert isinstance(rate.exponent, Estimate)
     assert rate.exponent.half_width < 0.1 * abs(rate.exponent.value)
     assert rate.error < max(0.003, 0.1 * abs(rate.value))
+    assert rate.relaxed
     assert abs(rate.deviation) < 4
 
 
@@ -155,7 +156,13 @@ def test_runs_that_explode_are_away(minimum):
         ({"starts": 0}, "starts"),
         ({"steps": 1.5}, "steps"),
         ({"confidence": 1.0}, "confidence"),
+        ({"confidence": "x"}, "confidence = 'x' is not a number"),
         ({"optimiser": SGD("1/10", weight_decay="1/10")}, "weight_decay"),
+        ({"optimiser": None}, "optimiser = None is not an optimiser"),
+        ({"optimiser": "1/10"}, "optimiser = '1/10' is not an optimiser"),
+        ({"minimum": None}, "minimum = None is not a NetworkMinimum"),
+        ({"seed": -1}, "seed = -1"),
+        ({"seed": "a"}, "seed = 'a'"),
     ],
 )
 def test_bad_input_is_named(minimum, options, words):
@@ -163,7 +170,13 @@ def test_bad_input_is_named(minimum, options, words):
         radius_ladder(**{"minimum": minimum, "optimiser": SGD("1/10"), **options})
     if not {"near", "starts", "steps", "confidence"} & set(options):
         with pytest.raises(InputError):
-            measured_rate(minimum, options.get("optimiser", SGD("1/10")), *options.get("radii", ()) or (-1.0,))
+            measured_rate(options.get("minimum", minimum), options.get("optimiser", SGD("1/10")), *options.get("radii", ()) or (-1.0,))
+
+
+def test_rates_need_runs_a_seed_and_an_optimiser(minimum):
+    for optimiser, options, words in ((SGD("1/10"), {"seed": "a"}, "seed = 'a'"), (SGD("1/10"), {"runs": 1}, "runs = 1"), ("1/10", {}, "is not an optimiser")):
+        with pytest.raises(InputError, match=words):
+            measured_rate(minimum, optimiser, **options)
 
 
 def test_what_does_not_fit_is_refused(minimum):
@@ -271,7 +284,7 @@ def test_all_of_96_seeds_below_and_none_above(architecture):
 
 @pytest.mark.slow
 def test_step_sizes_around_every_threshold_and_every_radius(minimum):
-    ladders = threshold_ladders(minimum, SGD(1), thresholds=("sgd", "mean_square", "gd"), starts=48, limits=6)
+    ladders = threshold_ladders(minimum, SGD(1), thresholds=("sgd", "mean_square", "gd"), starts=48, near=1e-3, limits=6)
     assert len(ladders) == 18
     for ladder in ladders.values():
         assert ladder.consistent is not False

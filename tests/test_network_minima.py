@@ -12,7 +12,7 @@ from verify import SGD, GradientDescent, InputError, Reshuffled
 
 jax = pytest.importorskip("jax", reason="networks need the extra: pip install 'sgd-verify[network]'")
 
-from verify.network import Descent, Network, interpolate  # noqa: E402
+from verify.network import Descent, Network, interpolate, teacher  # noqa: E402
 from verify.network.architectures import mlp  # noqa: E402
 from verify.network.data import data_set  # noqa: E402
 from verify.network.levenberg_marquardt import DENSE  # noqa: E402
@@ -123,9 +123,14 @@ def test_dead_units_stall() -> None:
     [
         ({"targets": np.ones(4)}, r"targets has shape \(4,\)"),
         ({"targets": np.array([1.0, np.nan, 0.0])}, "targets has entries that are not finite"),
-        ({"targets": "abc"}, "targets is not an array of numbers"),
-        ({"start": np.ones(3)}, r"start has shape \(3,\) or entries that are not finite; it must be a finite vector of the D = 4"),
-        ({"start": np.full(4, np.inf)}, "entries that are not finite"),
+        ({"targets": "abc"}, "targets is not an array of real numbers"),
+        ({"targets": np.ones(3) * 1j}, "targets is not an array of real numbers"),
+        ({"targets": ["1", "2", "3"]}, "targets is not an array of real numbers"),
+        ({"start": np.ones(3)}, r"start is float64\[3\]; it must be a vector of the D = 4 parameters, or shaped like the network's own: .*w"),
+        ({"start": np.ones(4, np.float32)}, "start is float32, not float64"),
+        ({"start": {"w": np.ones((2, 2))}}, "shaped like the network's own"),
+        ({"network": None}, "network = None is not a Network"),
+        ({"start": np.full(4, np.inf)}, r"start\[0\] = inf is not finite"),
         ({"tolerance": np.nan}, "tolerance = nan is not a finite number from 0 on"),
         ({"steps": 0}, "steps = 0 is not a finite number from 1 on"),
         ({"damping": -1.0}, "damping = -1.0 is not a finite number from 0 on"),
@@ -134,7 +139,19 @@ def test_dead_units_stall() -> None:
 )
 def test_bad_input_to_the_search_is_explained(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        interpolate(linear(lambda p, x: 10 * x @ p["w"]), **({"targets": np.ones(3)} | arguments))
+        interpolate(**({"network": linear(lambda p, x: 10 * x @ p["w"]), "targets": np.ones(3)} | arguments))
+
+
+def test_a_start_may_be_a_pytree_and_a_teacher_needs_numbers() -> None:
+    network = linear()
+    w = np.array([0.5, 1.0, -1.0, 2.0])
+    assert (teacher(network, {"w": w}) == teacher(network, w)).all()
+    fit = interpolate(network, teacher(network, w), {"w": w})
+    assert fit.moved == 0.0
+    cases = ((np.nan, "w = nan is not finite"), (np.full(4, np.nan), r"w\[0\] = nan is not finite"), (np.full(4, 1e308), "outputs that are not finite"))
+    for bad, words in cases:
+        with pytest.raises(InputError, match=words):
+            teacher(linear(lambda p, x: 10 * x @ p["w"]), bad)
 
 
 @pytest.fixture(scope="module")

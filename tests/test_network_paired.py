@@ -94,6 +94,22 @@ def test_the_loss_that_a_user_wrote_is_what_is_run(minimum):
     assert paired_check(minimum, SGD(ETA), loss=lambda r: (r**2).mean()).agrees is False  # PyTorch's MSELoss: 1/q of that
 
 
+def test_a_wrong_loss_is_caught_where_real_runs_leave_at_once(minimum):
+    """The runs are far from the linear regime before the first record, or linear runs are too, so that every step is recorded."""
+    for optimiser, factor, every in ((SGD(ETA, batch=2), 100, 10), (GradientDescent("1"), 4, 1)):
+        right = paired_check(minimum, optimiser)
+        assert (right.verdict, right.every) == ("agree", every)
+        wrong = paired_check(minimum, optimiser, loss=lambda r, factor=factor: factor * (r**2).sum(-1).mean())
+        assert (wrong.verdict, wrong.every) == ("disagree", every)
+
+
+def test_growth_beyond_the_range_in_one_step_is_no_evidence(minimum):
+    check = paired_check(minimum, GradientDescent("1000"))
+    assert check.agrees is None
+    assert "too soon" in check.reason
+    assert "smaller step size" in check.reason
+
+
 def test_a_batch_scaled_by_the_number_of_samples_is_caught(minimum):
     right = minimum.theory(SGD(ETA, batch=2))
     assert paired_check(minimum, SGD(ETA, batch=2), theory=replace(right, step_size=right.step_size * 2 / N)).agrees is False
@@ -132,6 +148,15 @@ def test_a_point_that_is_no_minimum_is_not_agreed_with(minimum):
         ({"r0": 0.5}, "r0 = 0.5"),
         ({"steps": 0}, "steps = 0"),
         ({"runs": True}, "runs = True"),
+        ({"minimum": None}, "minimum = None is not a NetworkMinimum"),
+        ({"optimiser": None}, "optimiser = None is not an optimiser"),
+        ({"optimiser": "1/10"}, "optimiser = '1/10' is not an optimiser"),
+        ({"theory": 3}, "theory = 3 is not an optimiser"),
+        ({"r0": "1e-5"}, "r0 = '1e-5' is not a number"),
+        ({"tolerance": None}, "tolerance = None is not a number"),
+        ({"seed": -1}, "seed = -1"),
+        ({"seed": "a"}, "seed = 'a'"),
+        ({"steps": 10**6, "runs": 10**6}, r"runs \* steps \* batch = 1000000000000 samples do not fit into memory"),
     ],
 )
 def test_bad_input_is_named(minimum, options, words):

@@ -267,6 +267,8 @@ def test_bad_grids(axes, words):
         ("[grid]\nstep_size = [0.1]", "is a float"),
         ("[grid]\nsize = []", "makes the grid empty"),
         ("[grid", "not TOML"),
+        ("[grid]\nsize = [8.0]", "grid.size[0] = 8.0 is a float; write an integer"),
+        ("[[grid]]\nsize = [8.0]", "grid[0].size[0] = 8.0 is a float; write an integer"),
     ],
 )
 def test_bad_grid_files(text, words, tmp_path, capsys):
@@ -385,6 +387,19 @@ def test_bad_commands(arguments, words, tmp_path, capsys):
     assert (out, err.count("\n")) == ("", 1)
     assert words in err
     assert path.read_text() == GRID
+
+
+def test_what_is_missing_is_told_before_the_sweep(tmp_path, capsys, monkeypatch):
+    table = tmp_path / "t.sqlite"
+    assert main(["network-sweep", str(tmp_path / "none.toml"), "--table", str(table)]) == 2
+    assert "the grid file does not exist" in capsys.readouterr().err
+    (path := tmp_path / "g.toml").write_text(GRID)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["network-sweep", str(path), "--table", str(table), "--parquet", str(tmp_path / "x")]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "needs pyarrow" in err
+    assert not table.exists()
 
 
 # --- the script for the large sweep

@@ -6,6 +6,7 @@ import pytest
 from verify import SGD, GradientDescent, InputError
 from verify.network.analysis import analyse_network
 from verify.network.kernel import Status
+from verify.network.loss import Loss
 from verify.network.torch_adapter import TorchNetwork, analyse_torch
 
 jax = pytest.importorskip("jax", reason="networks need the extra: pip install 'sgd-verify[network]'")
@@ -117,3 +118,25 @@ def test_bad_input():
             return x * torch.rand(())
 
     refused("differs from call to call", module(Noisy()))
+    refused(r"targets came as float32, whose rounding", module(), z=targets_of(module()).astype(np.float32))
+    refused("every output is constant near w", nn.Sequential(module(), nn.Threshold(1e9, 0.0)), z=np.zeros((4, 2)))
+    for options, words in (
+        ({}, "loss = None is not known: .half_squared"),
+        ({"loss": "squared", "foo": 1}, "foo = 1 is not a known key of an analysis"),
+        ({"loss": Loss("squared"), "reduction": "sum"}, "contradicts"),
+    ):
+        with pytest.raises(InputError, match=words):
+            analyse_torch(module(), X, targets_of(module()), SGD("1/10"), **options)
+
+
+def test_what_torch_cannot_differentiate_is_an_input_error():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gru = nn.GRU(3, 4, batch_first=True)
+
+        def forward(self, x):
+            return self.gru(x[:, None])[0][:, -1, :1]
+
+    made = Recurrent().double().eval()
+    refused("module cannot be differentiated: ", made, z=targets_of(made))

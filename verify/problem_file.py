@@ -77,11 +77,16 @@ def load_problem(path: str | Path) -> Problem:
         raise InputError(f"{path}: {error}") from None
 
 
-def read_tree(path: str | Path, shipped: str = "") -> tuple[dict[str, Any], Traversable, str]:
-    """(content without floats, folder that its paths are relative to, name of the problem) of a problem file; examples are in `shipped` of the data."""
-    folder, file = _located(path, shipped)
-    tree = _parsed(_read(file, ""), file.name)
-    _refuse_floats(tree, "")
+def read_tree(
+    path: str | Path, shipped: str = "", what: str = "problem file", whole: tuple[str, ...] = ("batch", "outputs")
+) -> tuple[dict[str, Any], Traversable, str]:
+    """(content without floats, folder that its paths are relative to, name of the problem) of a problem file; examples are in `shipped` of the data.
+
+    `what` the file is called, and the keys of `whole` numbers, are for complaints.
+    """
+    folder, file = _located(path, shipped, what)
+    tree = _parsed(_read(file, "", what), file.name, what)
+    _refuse_floats(tree, "", whole)
     return tree, folder, str(path) if str(path).startswith(EXAMPLE) else Path(path).name
 
 
@@ -94,20 +99,20 @@ def _data(shipped: str) -> Traversable:
     return files(__package__).joinpath("data", shipped) if shipped else files(__package__).joinpath("data")
 
 
-def _located(path: str | Path, shipped: str) -> tuple[Traversable, Traversable]:
+def _located(path: str | Path, shipped: str, what: str) -> tuple[Traversable, Traversable]:
     text = str(path)
     if text.startswith(EXAMPLE):
         if text not in examples(shipped):
             raise InputError(f"{text} is not a shipped example; there are {', '.join(examples(shipped))}")
         return _data(shipped), _data(shipped).joinpath(text.removeprefix(EXAMPLE) + ".toml")
     if not text:
-        raise InputError("the path of the problem file is empty; give a .toml or .json file, or " + DEFAULT_EXAMPLE)
+        raise InputError(f"the path of the {what} is empty; give a .toml or .json file, or {examples(shipped)[0] if shipped else DEFAULT_EXAMPLE}")
     return Path(text).parent, Path(text)
 
 
-def _read(file: Traversable, key: str) -> bytes:
+def _read(file: Traversable, key: str, what: str = "problem file") -> bytes:
     """The bytes of a file; `key` is where its name comes from, if not from the caller."""
-    where = f"{key} = {str(file)!r}" if key else "the problem file"
+    where = f"{key} = {str(file)!r}" if key else f"the {what}"
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -129,11 +134,11 @@ def _text(content: bytes, what: str) -> str:
         raise InputError(f"{what} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
-def _parsed(content: bytes, name: str) -> dict[str, Any]:
+def _parsed(content: bytes, name: str, what: str) -> dict[str, Any]:
     kind = name.rpartition(".")[2].lower()
     if kind not in ("toml", "json"):
-        raise InputError("a problem file ends in .toml or .json; rename it, or see `sgd-verify --help`")
-    text = _text(content, "the problem file")
+        raise InputError(f"a {what} ends in .toml or .json; rename it, or see `sgd-verify --help`")
+    text = _text(content, f"the {what}")
     try:
         if kind == "toml":
             return tomllib.loads(text, parse_float=_FloatText)
@@ -162,15 +167,17 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-def _refuse_floats(value: Any, path: str) -> None:
+def _refuse_floats(value: Any, path: str, whole: tuple[str, ...]) -> None:
     if isinstance(value, _FloatText):
+        if path.rpartition(".")[2].partition("[")[0] in whole:
+            raise InputError(f"{path} = {value} is a float; write an integer, such as 8")
         raise InputError(float_message(value.replace("_", ""), path))
     if isinstance(value, dict):
         for key, entry in value.items():
-            _refuse_floats(entry, f"{path}.{key}" if path else str(key))
+            _refuse_floats(entry, f"{path}.{key}" if path else str(key), whole)
     elif isinstance(value, list):
         for i, entry in enumerate(value):
-            _refuse_floats(entry, f"{path}[{i}]")
+            _refuse_floats(entry, f"{path}[{i}]", whole)
 
 
 def _built(tree: dict[str, Any], folder: Traversable, name: str) -> Problem:

@@ -16,6 +16,8 @@ def network(arguments: Namespace) -> int:
         destination(path, option, (arguments.specification,)) if path is not None else None
         for path, option in ((arguments.gram, "--gram"), (arguments.certificate, "--certificate"))
     )
+    if out is not None and out == certificate:
+        raise InputError(f"--certificate {arguments.certificate} is also another output of this command; name different files")
     from ..network.analysis import analyse_minimum
     from ..network.certified import certified_sign
     from ..network.specification import load_specification

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def network_sweep(arguments: Namespace) -> int:
     """Run what has no result yet, write the exports, and say which tasks failed; exit code 0 iff every task of the grid has a result."""
     from ..network.sweep import load_grid, sweep
+    from ..sweeps.results import csv_text, parquet_bytes, read_table
 
     table = destination(arguments.table, "--table", (arguments.grid,))
     exports = {option: destination(path, option, (arguments.grid,)) for option, path in _exports(arguments).items()}
@@ -26,6 +27,8 @@ def network_sweep(arguments: Namespace) -> int:
             raise InputError(f"{option} {path} is also another output of this command; name different files")
     if arguments.scheduler is not None and arguments.workers is not None:
         raise InputError("--workers starts processes here and --scheduler uses a cluster; keep one of them")
+    if "--parquet" in exports:
+        parquet_bytes({})  # says now, and not after the sweep, that pyarrow is missing
     work, tasks = load_grid(arguments.grid)
     if arguments.dry_run:
         return _planned(arguments, work, tasks)
@@ -33,7 +36,6 @@ def network_sweep(arguments: Namespace) -> int:
         swept = sweep(tasks, table, pool, work=work, again=arguments.again, progress=say)
     if exports:
         from ..certificate.format import write_bytes
-        from ..sweeps.results import csv_text, parquet_bytes, read_table
 
         columns = read_table(table)
         for option, path in exports.items():

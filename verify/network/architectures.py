@@ -5,17 +5,22 @@ Convolutions are written as patches and one contraction: under `vmap` over the p
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exact import InputError
+from .model import MEMORY
 from .precision import jax_module
 
 Params = dict[str, Any]
+Initialiser = Callable[[np.random.Generator, tuple[int, ...], int], Params]
+LARGEST = MEMORY // (8 * 16)  # parameters: 16 rows of J fit
 ACTIVATIONS = ("tanh", "softplus", "relu")
 
 
@@ -24,9 +29,26 @@ class Architecture:
     """`initialise(rng, shape, outputs)` makes parameters for inputs of `shape`; `function` is f(params, x) -> (outputs,). `smooth`: H1, f is C^2 in params."""
 
     name: str
-    initialise: Callable[[np.random.Generator, tuple[int, ...], int], Params]
+    initialise: Initialiser
     function: Callable[[Params, Any], Any]
     smooth: bool = True
+
+
+class _Bounded:
+    """A generator that refuses to draw more than `LARGEST` numbers, before it takes the memory."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.rng, self.left = rng, LARGEST
+
+    def standard_normal(self, size: Any) -> Any:
+        self.left -= math.prod(np.atleast_1d(size).tolist())
+        if self.left < 0:
+            raise InputError(f"the model has more than {LARGEST} parameters: not even 16 gradients fit into {MEMORY >> 30} GiB; take a narrower one")
+        return self.rng.standard_normal(size)
+
+
+def _bounded(initialise: Initialiser) -> Initialiser:
+    return functools.wraps(initialise)(lambda rng, shape, outputs: initialise(cast(np.random.Generator, _Bounded(rng)), shape, outputs))
 
 
 def mlp(width: int = 16, activation: str = "tanh") -> Architecture:
@@ -34,6 +56,7 @@ def mlp(width: int = 16, activation: str = "tanh") -> Architecture:
     act = _activation(activation)
     _check_sizes(width=width)
 
+    @_bounded
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         d = int(np.prod(shape))
         return {
@@ -54,6 +77,7 @@ def cnn(channels: tuple[int, int] = (4, 8), activation: str = "tanh") -> Archite
         raise InputError(f"channels = {channels!r} is not a pair of positive integers; write for example [4, 8]")
     _check_sizes(**{f"channels[{i}]": c for i, c in enumerate(channels)})
 
+    @_bounded
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         if len(shape) != 2 or shape[0] != shape[1] or shape[0] % 4:
             raise InputError(f"inputs have the shape {shape}; the CNN needs square images whose side is a multiple of 4")
@@ -76,6 +100,7 @@ def transformer(width: int = 8, hidden: int = 16) -> Architecture:
     """One encoder block (single-head attention and a GELU layer, each with layer norm before it) on the rows of an image as tokens; mean pooling."""
     _check_sizes(width=width, hidden=hidden)
 
+    @_bounded
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         if len(shape) != 2:
             raise InputError(f"inputs have the shape {shape}; the Transformer needs (tokens, features)")
@@ -107,6 +132,7 @@ def two_layer_linear(width: int = 8) -> Architecture:
     """F = W2 W1 x; K by formula: `two_layer_linear_gram`."""
     _check_sizes(width=width)
 
+    @_bounded
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         d = int(np.prod(shape))
         return {"W1": rng.standard_normal((width, d)) / np.sqrt(d), "W2": rng.standard_normal((outputs, width)) / np.sqrt(width)}
@@ -117,6 +143,7 @@ def two_layer_linear(width: int = 8) -> Architecture:
 def diagonal_linear() -> Architecture:
     """F = <u * u - v * v, x>; K by formula: `diagonal_linear_gram`."""
 
+    @_bounded
     def initialise(rng: np.random.Generator, shape: tuple[int, ...], outputs: int) -> Params:
         if outputs != 1:
             raise InputError(f"outputs = {outputs}; the diagonal linear network has one output")

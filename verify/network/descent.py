@@ -20,7 +20,7 @@ from ..result import as_float
 from .draws import Indices, draws
 from .levenberg_marquardt import checked_targets
 from .loss import Loss, loss_of
-from .model import Floats, Network
+from .model import Floats, Network, checked_network
 from .precision import double_precision, jax_module
 
 NODES = 3
@@ -51,9 +51,10 @@ class Descent:
     @classmethod
     def of(cls, network: Network, targets: Any, optimiser: Optimiser, loss: Loss | str, *, nesterov: bool = False) -> Descent:
         """Raises `InputError` where the optimiser does not fit the samples, or Nesterov's method has no momentum."""
+        optimiser = checked_samples(optimiser, checked_network(network).size)
         if nesterov and not optimiser.momentum:
             raise InputError('nesterov needs momentum; write for example SGD("1/10", momentum="9/10")')
-        return cls(network, checked_targets(network, targets), checked_samples(optimiser, network.size), loss_of(loss), nesterov)
+        return cls(network, checked_targets(network, targets), optimiser, loss_of(loss), nesterov)
 
     def at(self, optimiser: Optimiser) -> Descent:
         """The same with another optimiser, and with the programs compiled so far: they take step size, momentum and weight decay as arguments."""

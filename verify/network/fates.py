@@ -78,7 +78,8 @@ def run_to_end(descent: Descent, starts: Floats, steps: int, seed: int = 0, prog
                 carried[own] = _carried(descent, w[padded], log, swallowed, rng)[first] if (log < free).any() else 0
             gone = ~(np.linalg.norm(w[own], axis=1) < FAR) | np.isnan(log)
             away[own] = gone
-            plain[own] &= ~gone
+            for mask in (plain, floating, ended):
+                mask[own] &= ~gone
         made += piece
         if progress:
             progress(f"step {made} of {steps}: {int((plain | floating).sum())} of {runs} runs are under way")

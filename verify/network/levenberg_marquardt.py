@@ -3,18 +3,18 @@
 J is kept where it fits into memory; otherwise K comes from `Network.gram` in blocks and J^T s from one backward pass. Beyond `DENSE` outputs K is not formed
 either: then scipy.optimize.least_squares does the search (trust region, LSMR) with products J v and J^T u alone.
 
-Why not always a library: they work in the D >= N q parameters. Where K is small scipy's trust region reaches the same residuals but takes several times as
-long, and optimistix.LevenbergMarquardt, whose systems are D x D, takes far longer.
+Why not always that: it works in the D >= N q parameters. Where K is small it reaches the same residuals but takes longer (`benchmarks/network.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..exact import InputError
-from .model import MEMORY, Floats, Network
+from .model import MEMORY, Floats, Network, checked_network
 
 DENSE = 3000
 LARGEST_DAMPING = 1e8
@@ -36,24 +36,24 @@ class Fit:
 def interpolate(
     network: Network,
     targets: Floats,
-    start: Floats | None = None,
+    start: Any = None,
     *,
     tolerance: float = TINY,
     steps: int = 200,
     damping: float = 1.0,
     dense: int | None = None,
 ) -> Fit:
-    """Find w with max |F(w) - z| <= `tolerance`, from `start` (default: the network's parameters); targets z are (N, q) or (N,).
+    """Find w with max |F(w) - z| <= `tolerance`, from `start`, flat or a pytree (default: the network's parameters); targets z are (N, q) or (N,).
 
     A step that does not lower |F - z|, or overflows, is tried again with more damping. The last steps are Gauss-Newton steps of minimal norm; from
     `damping` = 0 on all are, as far as they succeed. K is formed up to `dense` (default `DENSE`) outputs. Raises `InputError` for arguments that do not
     fit, or where the model is not finite. A search that stalls is no error: see `reached` and `reason`.
     """
-    z = checked_targets(network, targets)
+    z = checked_targets(checked_network(network), targets)
     for name, value, least in (("tolerance", tolerance, 0), ("steps", steps, 1), ("damping", damping, 0)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < np.inf:
             raise InputError(f"{name} = {value!r} is not a finite number from {least} on; leave it out for the default")
-    w = checked_point(network, network.start if start is None else start, "start")
+    w = network.flat(network.start if start is None else start, "start")
     r = network.values(w) - z
     if not np.isfinite(r).all():
         raise InputError("start gives model outputs that are not finite; start from smaller parameters")
@@ -62,31 +62,29 @@ def interpolate(
     return Fit(end, course[-1], tuple(course), not reason, reason, float(np.linalg.norm(end - w)))
 
 
-def teacher(network: Network, w: Floats) -> Floats:
-    """z_i = F(w, y_i), (N, q): labels for which w is a minimum exactly (up to the rounding of F itself)."""
-    return network.values(w)
+def teacher(network: Network, w: Any) -> Floats:
+    """z_i = F(w, y_i), (N, q): labels for which w is a minimum exactly (up to the rounding of F itself). Raises `InputError` where they are not finite."""
+    z = checked_network(network).values(network.flat(w, "w"))
+    if not np.isfinite(z).all():
+        raise InputError("w gives model outputs that are not finite; take smaller parameters")
+    return z
 
 
-def checked_targets(network: Network, targets: Floats) -> Floats:
+def checked_targets(network: Network, targets: Any) -> Floats:
     """Targets as (N, q). Raises `InputError`."""
     try:
-        z = np.asarray(targets, dtype=float)
+        z = np.asarray(targets)
+        if z.dtype.kind not in "fiubO":
+            raise TypeError
+        z = z.astype(float)
     except (TypeError, ValueError):
-        raise InputError("targets is not an array of numbers; give an (N, q) array") from None
+        raise InputError("targets is not an array of real numbers; give an (N, q) array") from None
     shape = (network.size, network.outputs)
     if z.shape != shape and not (network.outputs == 1 and z.shape == shape[:1]):
         raise InputError(f"targets has shape {z.shape}; the model has N = {network.size} inputs and q = {network.outputs} outputs, so it must be {shape}")
     if not np.isfinite(z).all():
         raise InputError("targets has entries that are not finite; give finite numbers")
     return z.reshape(shape)
-
-
-def checked_point(network: Network, point: Floats, name: str) -> Floats:
-    """A copy of flat parameters (D,). Raises `InputError`."""
-    w = np.array(point, dtype=float)
-    if w.shape != network.start.shape or not np.isfinite(w).all():
-        raise InputError(f"{name} has shape {w.shape} or entries that are not finite; it must be a finite vector of the D = {network.parameters} parameters")
-    return w
 
 
 Search = tuple[Floats, list[float], str]  # w, the largest |F - z| along the way, why the tolerance was not reached

@@ -57,6 +57,13 @@ class Loss:
         return replace(optimiser, step_size=optimiser.step_size * f, weight_decay=optimiser.weight_decay / f)
 
 
-def loss_of(loss: Loss | str) -> Loss:
-    """A `Loss`, given as one or by the name of its kind (then with the mean over the batch)."""
-    return loss if isinstance(loss, Loss) else Loss(loss)
+def loss_of(loss: Any, reduction: str | None = None) -> Loss:
+    """A `Loss`, given as one or by the name of its kind (then with `reduction`, by default the mean over the batch).
+
+    Raises `InputError` for what is no loss, None too, and for a `Loss` beside another reduction than its own.
+    """
+    if not isinstance(loss, Loss):
+        return Loss(loss, "mean" if reduction is None else reduction)
+    if reduction not in (None, loss.reduction):
+        raise InputError(f"reduction = {reduction!r} contradicts loss = {loss}; leave it out, or write loss = {loss.kind!r}")
+    return loss

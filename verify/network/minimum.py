@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ import numpy as np
 from ..exact import InputError
 from ..optimiser import SGD, Optimiser
 from ..problem import Problem
+from ..problem_file import refuse_unknown
 from ..threshold import Threshold
 from .architectures import ARCHITECTURES, Architecture
+from .arguments import seeded
 from .data import data_set
 from .descent import Descent
-from .levenberg_marquardt import checked_point, checked_targets, interpolate, teacher
+from .levenberg_marquardt import checked_targets, interpolate, teacher
 from .loss import Loss, loss_of
-from .model import Floats, Network
+from .model import Floats, Network, checked_gram, checked_network
 
 RESOLUTION = 1e-3
 
@@ -34,8 +37,11 @@ class NetworkMinimum:
 
     @classmethod
     def of(cls, network: Network, w: Any, targets: Any, loss: Loss | str) -> NetworkMinimum:
-        """Raises `InputError` for a w or targets of the wrong shape. Whether w is a minimum is for the caller to ask: `residual`."""
-        return cls(network, checked_point(network, w, "w"), checked_targets(network, targets), loss_of(loss))
+        """`w`: flat (D,), or a pytree shaped like the network's own, of float64. Whether it is a minimum is for the caller to ask: `residual`.
+
+        Raises `InputError` for a w or targets of the wrong kind or shape.
+        """
+        return cls(network, checked_network(network).flat(w, "w"), checked_targets(network, targets), loss_of(loss))
 
     @cached_property
     def residuals(self) -> Floats:
@@ -49,8 +55,8 @@ class NetworkMinimum:
 
     @cached_property
     def gram(self) -> Floats:
-        """K = J J^T, (N q, N q), of the theory: no factor of the loss and no 1/N."""
-        return self.network.gram(self.w)
+        """K = J J^T, (N q, N q), of the theory: no factor of the loss and no 1/N. Raises `InputError` where it is zero."""
+        return checked_gram(self.network.gram(self.w))
 
     def theory(self, optimiser: Optimiser) -> Optimiser:
         """The same steps in the theory's convention."""
@@ -98,8 +104,11 @@ def example(
     """A minimum of a shipped network on N = `size` samples of shipped data: Levenberg-Marquardt from a random start, then z_i = F(w, y_i) (teacher labels).
 
     `seed` draws the samples, `init_seed` (default: `seed`) the start. `outputs` beyond those of the data give every sample random further
-    targets. Raises `InputError` where no minimum is found.
+    targets. `loss` has a default here alone, where there is no training run that it could contradict: step sizes are then those of the theory. Raises
+    `InputError` where no minimum is found.
     """
+    seeded(seed)
+    seeded(0 if init_seed is None else init_seed)
     made = architecture if isinstance(architecture, Architecture) else architecture_named(architecture)
     inputs, targets = data_set(data, size, seed)
     rng = np.random.default_rng([seed if init_seed is None else init_seed, 101])
@@ -114,9 +123,17 @@ def example(
 
 def architecture_named(name: str, **options: Any) -> Architecture:
     """A shipped architecture. Raises `InputError`."""
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise InputError(f"architecture = {name!r} is not known; write one of {', '.join(ARCHITECTURES)}")
-    try:
-        return ARCHITECTURES[name](**options)
-    except TypeError as error:
-        raise InputError(f"architecture {name}: {error}") from None
+    known = list(signature(ARCHITECTURES[name]).parameters)
+    if options and not known:
+        raise InputError(f"{next(iter(options))} is given, but the architecture {name} has no options; leave it out")
+    refuse_unknown(options, known, f"of the architecture {name}")
+    return ARCHITECTURES[name](**options)
+
+
+def checked_minimum(minimum: Any) -> NetworkMinimum:
+    """Raises `InputError` unless it is one."""
+    if not isinstance(minimum, NetworkMinimum):
+        raise InputError(f"minimum = {minimum!r:.60} is not a NetworkMinimum; make one with NetworkMinimum.of(network, w, targets, loss)")
+    return minimum

@@ -154,31 +154,47 @@ class Network:
                 k[there, here] = k[here, there].T
         return k
 
-    def flat(self, params: Any) -> Floats:
-        """The flat vector of a pytree shaped like the network's own. Raises `InputError`."""
+    def flat(self, params: Any, name: str = "params") -> Floats:
+        """The flat vector (D,) of finite float64 numbers: a copy of one, or of a pytree shaped like the network's own. Raises `InputError`."""
         jax = jax_module()
-        _check_parameters(params)
-        if isinstance(params, np.ndarray) and params.shape == self.start.shape:
-            return params.astype(float)
-        found, own = jax.tree.structure(params), jax.tree.structure(self.unravel(self.start))
-        if found != own:
-            raise InputError(f"params has the structure {found}, the network's own is {own}")
-        return np.concatenate([np.asarray(a, dtype=float).ravel() for a in jax.tree.leaves(params)])
+        _check_parameters(params, name)
+        own = self.unravel(self.start)
+        leaves = [np.array(a, dtype=float) for a in jax.tree.leaves(params)]
+        if jax.tree_util.all_leaves([params]) and leaves[0].shape == self.start.shape:
+            return leaves[0]
+        if jax.tree.structure(params) != jax.tree.structure(own) or [a.shape for a in leaves] != [a.shape for a in jax.tree.leaves(own)]:
+            found, wanted = (jax.tree.map(lambda a: f"float64{list(np.shape(a))}", tree) for tree in (params, own))
+            raise InputError(f"{name} is {found}; it must be a vector of the D = {self.parameters} parameters, or shaped like the network's own: {wanted}")
+        return np.concatenate([a.ravel() for a in leaves])
 
 
-def _check_parameters(params: Any) -> None:
+def checked_network(network: Any) -> Network:
+    """Raises `InputError` unless it is one."""
+    if not isinstance(network, Network):
+        raise InputError(f"network = {network!r:.60} is not a Network; make one with Network(f, params, inputs)")
+    return network
+
+
+def checked_gram(gram: Floats) -> Floats:
+    """Raises `InputError` for K = 0."""
+    if not gram.any():
+        raise InputError("K is zero: every output is constant near w, for example because all ReLUs are inactive, so nothing can be trained; take another w")
+    return gram
+
+
+def _check_parameters(params: Any, root: str = "params") -> None:
     leaves = jax_module().tree_util.tree_leaves_with_path(params)
     if not leaves:
-        raise InputError("params is empty; give a pytree of float64 arrays")
+        raise InputError(f"{root} is empty; give a pytree of float64 arrays")
     for path, leaf in leaves:
-        name = "params" + jax_module().tree_util.keystr(path)
+        name = root + jax_module().tree_util.keystr(path)
         try:
             array = np.asarray(leaf)
         except Exception:
             raise InputError(f"{name} is {type(leaf).__name__}, not an array of numbers") from None
         if array.dtype != np.float64:
             lost = "single precision leaves residuals near 1e-7 and rates no meaning below; " if "float" in str(array.dtype) else ""
-            advice = "convert with jax.tree.map(lambda a: numpy.asarray(a, dtype=numpy.float64), params) and find the minimum again"
+            advice = f"convert with jax.tree.map(lambda a: numpy.asarray(a, dtype=numpy.float64), {root}) and find the minimum again"
             raise InputError(f"{name} is {array.dtype}, not float64: {lost}{advice}")
         if not np.isfinite(array).all():
             place = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]

@@ -17,11 +17,12 @@ import numpy as np
 from ..exact import InputError
 from ..measured import reals
 from ..optimiser import Optimiser, epoch_length
+from .arguments import integer, number, seeded
 from .cocycle import linear_course
-from .descent import Descent
-from .draws import batch_size, draws
+from .descent import Descent, checked_samples
+from .draws import Indices, batch_size, draws
 from .loss import Loss
-from .minimum import NetworkMinimum
+from .minimum import NetworkMinimum, checked_minimum
 from .model import Floats
 from .precision import jax_module
 
@@ -32,6 +33,7 @@ LARGEST = 1e-2
 VAST = 1e9  # for a difference to a linear run that reached zero
 SEEN = 0.01  # the relative error of K that must be visible
 EVERY = 10
+MOST = 10**8  # samples drawn by all runs together: about 1.2 GB
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class PairedCheck:
     """`difference`: the largest |d| at the two `radii`, the smaller one last; `extrapolated`: the same for radius zero; in log, that is relative to residuals.
 
     `visible`: the relative error of K as a whole that would have made a difference of `tolerance`. `real`, `linear`: log rms at the larger radius,
-    (times, runs), every `every` steps. An experiment, not a proof.
+    (times, runs), every `every` steps (1 where no run stays in the linear regime until the first record otherwise). An experiment, not a proof.
     """
 
     agrees: bool | None
@@ -85,14 +87,18 @@ def paired_check(
     predicts residuals of `r0` (1 + max |z|). Raises `InputError` for arguments out of range, a K of the wrong shape, and weight decay (the minimum is then no
     fixed point).
     """
+    checked_samples(optimiser, checked_minimum(minimum).network.size)
+    if theory is not None and not isinstance(theory, Optimiser):
+        raise InputError(f"theory = {theory!r:.60} is not an optimiser; leave it out for the minimum's own, minimum.theory(optimiser)")
     if optimiser.weight_decay:
         raise InputError(f"weight_decay = {optimiser.weight_decay}: with it the minimum is no fixed point, and runs do not follow K alone; set it to 0")
-    for name, value in (("runs", runs), ("steps", steps)):
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
-            raise InputError(f"{name} = {value!r} is not an integer from 1 to 1000000")
-    if not 0 < r0 <= LARGEST or not 0 < tolerance < 1:
-        raise InputError(f"r0 = {r0!r} must be in (0, {LARGEST}] and tolerance = {tolerance!r} in (0, 1)")
     network, q = minimum.network, minimum.network.outputs
+    drawn = integer("runs", runs, 1, 1_000_000) * integer("steps", steps, 1, 1_000_000) * batch_size(optimiser, network.size)
+    if drawn > MOST:
+        raise InputError(f"runs * steps * batch = {drawn} samples do not fit into memory; at most {MOST} are drawn: take fewer runs or steps")
+    seeded(seed)
+    number("tolerance", tolerance, 0, 1)
+    number("r0", r0, 0, 1.001 * LARGEST)
     k = minimum.gram if gram is None else reals(gram, "gram")
     if k.shape != (network.size * q,) * 2 or not np.trace(k) > 0:
         raise InputError(f"gram has shape {k.shape} and trace {np.trace(k):.3g}; N q = {network.size * q} rows and columns and a positive trace are needed")
@@ -110,38 +116,51 @@ def paired_check(
     length = epoch_length(optimiser, network.size)
     every = -(-min(EVERY, steps) // length) * length
     samples = draws(optimiser, network.size, -(-steps // every) * every, runs, rng)
-
     w = np.concatenate([minimum.w + size * normal for size in radii])
     first = descent.residuals(w)
-    _, logs = descent.moved(descent.start(w), np.tile(samples, (1, 2, 1)), every)
-    course = np.concatenate([_log_rms(first)[None], logs]).reshape(-1, 2, runs)
-
-    def linear(matrix: Floats, residuals: Floats) -> Floats:
-        return linear_course(matrix, claimed, residuals, samples, every, outputs=q, nesterov=nesterov)
-
-    halves = [linear(k, first[:runs]), linear(k, first[runs:])]
     rounding = float(np.abs(descent.residuals(minimum.w * (1 + np.finfo(float).eps * rng.choice([-1.0, 1.0], (len(w), len(minimum.w)))))).max())
-    inside = (course > np.log(ROOM * rounding)) & (course < np.log(GROWTH * r0 * scale))  # false for NaN
-    window = np.logical_and.accumulate(inside.all(1), axis=0)
-    with np.errstate(invalid="ignore"):
-        changes = course[:, 0] - halves[0], course[:, 1] - halves[1], linear((1 + SEEN) * k, first[:runs]) - halves[0]
-    large, small, more = (np.where(window, np.nan_to_num(x, nan=VAST, posinf=VAST, neginf=-VAST), 0) for x in changes)
-    difference, shift = (float(np.abs(large).max()), float(np.abs(small).max())), float(np.abs(more).max())
-    extrapolated = float(np.abs(SHRINK * small - large).max() / (SHRINK - 1))
-    visible = SEEN * tolerance / shift if shift else float("inf")
-    agrees, reason = _verdict(difference, extrapolated, visible, tolerance, bool(window[0].any()))
-    return PairedCheck(agrees, reason, radii, difference, extrapolated, visible, tolerance, len(samples), every, course[:, 0], halves[0])
+    lowest, highest = np.log(ROOM * rounding), np.log(GROWTH * r0 * scale)
+
+    def compared(samples: Indices, every: int) -> tuple[PairedCheck, bool]:
+        """The check of these steps, and whether any run has a record that counts after its start."""
+
+        def linear(matrix: Floats, residuals: Floats) -> Floats:
+            return linear_course(matrix, claimed, residuals, samples, every, outputs=q, nesterov=nesterov)
+
+        _, logs = descent.moved(descent.start(w), np.tile(samples, (1, 2, 1)), every)
+        course = np.concatenate([_log_rms(first)[None], logs]).reshape(-1, 2, runs)
+        predicted = np.stack([linear(k, first[:runs]), linear(k, first[runs:])], 1)
+        readable, inside = ((course > lowest) & np.isfinite(course)).all(1), (course < highest).all(1)
+        lasting = np.logical_and.accumulate(readable & inside)
+        # a run counts until it leaves the range, and there too if by the linear run it should not have left
+        window = readable & (inside | (predicted < highest).all(1)) & np.concatenate([lasting[:1], lasting[:-1]])
+        with np.errstate(invalid="ignore"):
+            changes = *(course - predicted).swapaxes(0, 1), linear((1 + SEEN) * k, first[:runs]) - predicted[:, 0]
+        large, small, more = (np.where(window, np.nan_to_num(x, nan=VAST, posinf=VAST, neginf=-VAST), 0) for x in changes)
+        difference, shift = (float(np.abs(large).max()), float(np.abs(small).max())), float(np.abs(more).max())
+        extrapolated = float(np.abs(SHRINK * small - large).max() / (SHRINK - 1))
+        visible = SEEN * tolerance / shift if shift else float("inf")
+        agrees, reason = _verdict(difference, extrapolated, visible, tolerance, window)
+        found = PairedCheck(agrees, reason, radii, difference, extrapolated, visible, tolerance, len(samples), every, course[:, 0], predicted[:, 0])
+        return found, bool(window[1:].any())
+
+    check, seen = compared(samples, every)
+    return check if seen or every == 1 else compared(samples[:every], 1)[0]
 
 
-def _verdict(difference: tuple[float, float], extrapolated: float, visible: float, tolerance: float, any_at_all: bool) -> tuple[bool | None, str]:
-    if not any_at_all:
+def _verdict(difference: tuple[float, float], extrapolated: float, visible: float, tolerance: float, window: Any) -> tuple[bool | None, str]:
+    """`window`, (times, runs): which records count."""
+    if not window[0].any():
         return None, "no run starts between round-off and the nonlinear regime: polish the minimum, or change r0"
     if extrapolated > tolerance and difference[1] > difference[0] / 2:
         return False, "the difference does not shrink with the distance: K, the loss convention or the batch is not what is run"
     if difference[1] > tolerance:
         return None, "the difference shrinks with the distance but is above the tolerance: take a smaller r0"
     if not visible <= SEEN:
-        return None, f"the runs are too short: a K that is {100 * SEEN:g} % too large would not have shown; take more steps"
+        hidden = f"a K that is {100 * SEEN:g} % too large would not have shown"
+        if window[-1].any():
+            return None, f"the runs are too short: {hidden}; take more steps"
+        return None, f"the runs leave the range between round-off and the nonlinear regime too soon: {hidden}; take a smaller step size"
     return True, f"K off by {100 * visible:.2g} % would have shown"
 
 

@@ -29,3 +29,9 @@ def double_precision(function: Function) -> Function:
             return function(*args, **kwargs)
 
     return cast(Function, inside)
+
+
+def single_precision(**arrays: Any) -> str:
+    """What an error about a residual adds where some arrays (or pytrees of them) are in single precision, else nothing."""
+    found = [name for name, tree in arrays.items() if any("float32" in str(getattr(leaf, "dtype", "")) for leaf in jax_module().tree.leaves(tree))]
+    return f"; {' and '.join(found)} came as float32, whose rounding alone gives residuals near 1e-7: use float64" if found else ""

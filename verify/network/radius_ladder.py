@@ -15,14 +15,15 @@ import numpy as np
 
 from ..exact import InputError, positive
 from ..optimiser import Optimiser, epoch_length, with_step_size
-from ..result import Estimate, Exponent
+from ..result import Estimate, Exponent, as_float
 from ..simulate.ladder import LadderResult, Rung, binomial
-from .descent import ball
+from .arguments import integer, number, seeded
+from .descent import ball, checked_samples
 from .draws import draws
 from .fates import PIECE, run_to_end
 from .kernel import Kernel
 from .limits import limit_points
-from .minimum import NetworkMinimum
+from .minimum import NetworkMinimum, checked_minimum
 from .step_sizes import step_sizes
 
 LINEAR, LOWEST = 1e-4, -300.0
@@ -31,7 +32,10 @@ FACTORS = ("0.7", "0.9", "0.97", "1.03", "1.1", "1.5")
 
 @dataclass(frozen=True)
 class Rate:
-    """Growth of log rms per step of real runs near the minimum, floor-free, with its standard error; and lambda of K, which it should be."""
+    """Growth of log rms per step of real runs near the minimum, floor-free, with its standard error; and lambda of K, which it should be.
+
+    `relaxed`: whether the slowest mode (eta kappa_min / N), or lambda, had a factor e to act before the counting. Where not, faster modes bias `value` down.
+    """
 
     value: float
     error: float
@@ -39,6 +43,7 @@ class Rate:
     radius: float
     runs: int
     steps: int
+    relaxed: bool
 
     @property
     def deviation(self) -> float:
@@ -76,16 +81,14 @@ def radius_ladder(
 ) -> NetworkLadder:
     """Run `starts` runs from each distance of `radii` (uniform directions in R^D) until they end (`fates`), for at most `steps` steps.
 
-    `near`: the distance that counts as near the minimum (default: ten times the largest radius). The intervals of the fractions are exact (Clopper, Pearson
-    1934), at `confidence` each. `limits`: at how many of the ends, spread over all rungs, lambda is estimated. Raises `InputError` for arguments out of range
-    and for weight decay.
+    `near`: the distance that counts as near the minimum (default: ten times the largest radius). Just above a threshold there are stable minima close by, at
+    a distance of the order of lambda: `near` must be smaller to tell. The intervals of the fractions are exact (Clopper, Pearson 1934), at `confidence` each.
+    `limits`: at how many of the ends, spread over all rungs, lambda is estimated. Raises `InputError` for arguments out of range and for weight decay.
     """
-    sizes, reach = _checked(optimiser, radii, near)
+    sizes, reach = _checked(minimum, optimiser, radii, near, seed)
     for name, value, least in (("starts", starts, 1), ("steps", steps, 1), ("limits", limits, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 10_000_000:
-            raise InputError(f"{name} = {value!r} is not an integer from {least} to 10000000")
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence = {confidence!r} is not between 0 and 1")
+        integer(name, value, least)
+    number("confidence", confidence, 0, 1)
     if not minimum.residual <= 1e-3 * sizes[-1]:
         raise InputError(f"the residual at the minimum is {minimum.residual:.2g}, too large for starts at {sizes[-1]:.2g}: polish it with `interpolate`")
     descent, rng = minimum.descent(optimiser), np.random.default_rng([seed, 29])
@@ -134,13 +137,12 @@ def measured_rate(minimum: NetworkMinimum, optimiser: Optimiser, radius: float =
     A run is followed until its residuals are above 1e-4 (where nonlinearity begins) or below 1e-130. value = (sum of growths) / (sum of steps) over the runs,
     to which Wald's identity applies: stopping does not bias it, up to O(1/steps) from the direction at the stop. Raises `InputError` as `radius_ladder` does.
     """
-    _checked(optimiser, (radius,), None)
+    _checked(minimum, optimiser, (radius,), None, seed)
     exponent = minimum.problem(optimiser).lyapunov(width="1e-4", time_limit=2.0, seed=seed)
     if steps is None:
         steps = int(max(4 * PIECE, min(1000.0, 15 / max(exponent.value, 1e-3)))) if isinstance(exponent, Estimate) else 1000
-    for name, value, least in (("runs", runs, 2), ("steps", steps, 4 * PIECE)):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= 10_000_000:
-            raise InputError(f"{name} = {value!r} is not an integer from {least} to 10000000")
+    integer("runs", runs, 2)
+    integer("steps", steps, 4 * PIECE)
     descent, rng = minimum.descent(optimiser), np.random.default_rng([seed, 31])
     length = epoch_length(optimiser, minimum.network.size)
     piece = -(-PIECE // length) * length
@@ -158,10 +160,14 @@ def measured_rate(minimum: NetworkMinimum, optimiser: Optimiser, radius: float =
         raise InputError(f"radius = {radius:g}: within {burn * piece} steps the runs leave the range where a rate can be read; change the radius or the steps")
     rate = float(growth.sum() / spent.sum())
     error = float(np.sqrt(((growth - rate * spent) ** 2).sum()) / spent.sum())
-    return Rate(rate, error, exponent, radius, runs, len(course) * piece)
+    slowest = float(np.linalg.eigvalsh(minimum.gram)[0]) * as_float(minimum.theory(optimiser).step_size) / minimum.network.size
+    relaxed = burn * piece * max(slowest, exponent.value if isinstance(exponent, Estimate) else 0.0) >= 1
+    return Rate(rate, error, exponent, radius, runs, len(course) * piece, relaxed)
 
 
-def _checked(optimiser: Optimiser, radii: Any, near: float | None) -> tuple[list[float], float]:
+def _checked(minimum: NetworkMinimum, optimiser: Optimiser, radii: Any, near: float | None, seed: int) -> tuple[list[float], float]:
+    checked_samples(optimiser, checked_minimum(minimum).network.size)
+    seeded(seed)
     if optimiser.weight_decay:
         raise InputError(f"weight_decay = {optimiser.weight_decay}: with it the minimum is no fixed point and runs do not end there; set it to 0")
     if isinstance(radii, str) or not isinstance(radii, Sequence) or not radii:

@@ -10,9 +10,10 @@ With labels "teacher" the labels are the outputs at the point that was found, wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,19 +21,22 @@ from ..exact import InputError
 from ..optimiser import Optimiser
 from ..problem_file import optimiser_of, read_tree, refuse_unknown
 from .architectures import Architecture
-from .data import data_set
+from .data import DATA, data_set
+from .descent import checked_samples
 from .levenberg_marquardt import interpolate, teacher
 from .loss import Loss
 from .minimum import NetworkMinimum, architecture_named
 from .model import Network
 
 SHIPPED = "networks"
+Made = TypeVar("Made")
 TABLES = {
     "model": ("architecture", "width", "activation", "channels", "hidden"),
     "data": ("name", "size", "seed", "init_seed", "outputs", "labels"),
     "loss": ("kind", "reduction"),
     "optimiser": (),
 }
+WHOLE = ("width", "channels", "hidden", "size", "seed", "init_seed", "outputs", "batch")
 FOUND = 1e-12  # residual at which a search counts as successful
 
 
@@ -52,11 +56,19 @@ class Specification:
     optimiser: Optimiser
 
     def minimum(self) -> NetworkMinimum:
-        """Levenberg-Marquardt from a random start. Raises `InputError` where no interpolating minimum is found."""
+        """Levenberg-Marquardt from a random start. Raises `InputError` where no interpolating minimum is found, or the data have fewer samples."""
+        try:
+            return self._found()
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from None
+
+    def _found(self) -> NetworkMinimum:
         try:
             inputs, targets = data_set(self.data, self.size, self.seed)
         except ImportError:
             raise InputError('data sets need scikit-learn; install it with: pip install "sgd-verify[network]"') from None
+        except InputError as error:
+            raise InputError(f"[data] {error}") from None
         rng = np.random.default_rng([self.init_seed, 101])
         targets = np.hstack([targets, rng.standard_normal((self.size, max(0, self.outputs - targets.shape[1])))])
         network = Network(self.architecture.function, self.architecture.initialise(rng, inputs.shape[1:], targets.shape[1]), inputs)
@@ -69,7 +81,7 @@ class Specification:
 def load_specification(path: str | Path) -> Specification:
     """The network in a TOML or JSON file, or a shipped example such as "example:mlp-digits". Raises `InputError` (file, key, value, what to do)."""
     try:
-        tree, _, name = read_tree(path, SHIPPED)
+        tree, _, name = read_tree(path, SHIPPED, what="network file", whole=WHOLE)
         return _built(tree, name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -92,12 +104,23 @@ def _built(tree: dict[str, Any], name: str) -> Specification:
     labels = data.get("labels", "teacher")
     if labels not in ("teacher", "data"):
         raise InputError(f"data.labels = {labels!r} is not known; write \"teacher\" (the outputs at the minimum) or \"data\"")
+    if data["name"] not in DATA:
+        raise InputError(f"data.name = {data['name']!r} is not known; write one of {', '.join(DATA)}")
     options = {key: _option(key, value) for key, value in model.items() if key != "architecture"}
     seed = _count(data, "seed", 0, 0)
+    size, optimiser = _count(data, "size", None, 1), optimiser_of({"optimiser": tables["optimiser"]})
     return Specification(
-        name, architecture_named(model["architecture"], **options), data["name"], _count(data, "size", None, 1), seed, _count(data, "init_seed", seed, 0),
-        _count(data, "outputs", 1, 1), labels, Loss(loss["kind"], loss["reduction"]), optimiser_of({"optimiser": tables["optimiser"]}),
+        name, _in("model", architecture_named, model["architecture"], **options), data["name"], size, seed, _count(data, "init_seed", seed, 0),
+        _count(data, "outputs", 1, 1), labels, _in("loss", Loss, loss["kind"], loss["reduction"]), _in("optimiser", checked_samples, optimiser, size),
     )  # fmt: skip
+
+
+def _in(table: str, made: Callable[..., Made], *arguments: Any, **options: Any) -> Made:
+    """What `made` makes; its complaints name the table too."""
+    try:
+        return made(*arguments, **options)
+    except InputError as error:
+        raise InputError(f"[{table}] {error}") from None
 
 
 def _option(key: str, value: Any) -> Any:

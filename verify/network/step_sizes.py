@@ -18,8 +18,10 @@ import numpy as np
 from ..exact import InputError
 from ..optimiser import SGD, Optimiser, Reshuffled, full_descent, is_full_batch, probabilities
 from ..problem import Problem
+from ..problem_file import refuse_unknown
 from ..result import Estimate, Sign, as_float
 from ..threshold.search import NotFound, simulated_threshold
+from .arguments import number, seeded
 from .kernel import Kernel
 from .loss import Loss
 
@@ -215,13 +217,12 @@ def _bracket(problem: Problem, lo: float, hi: float, seed: int) -> tuple[float, 
 
 
 def checked_options(
-    *, resolution: float = 1e-3, confidence: float = 0.99, time_limit: float = 5.0, seed: int = 0, thresholds: bool = True, name: str = "network"
+    *, resolution: float = 1e-3, confidence: float = 0.99, time_limit: float = 5.0, seed: int = 0, thresholds: bool = True, name: str = "network", **others: Any
 ) -> None:
-    """Raises `InputError` for options of an analysis that are out of range."""
+    """Raises `InputError` for options of an analysis that are out of range, and for others than these."""
+    refuse_unknown(others, ["resolution", "confidence", "time_limit", "seed", "thresholds", "name"], "of an analysis")
     for key, value, most in (("resolution", resolution, 1.0), ("confidence", confidence, 1.0), ("time_limit", time_limit, math.inf)):
-        if isinstance(value, bool) or not isinstance(value, float | int) or not 0 < value < most:
-            raise InputError(f"{key} = {value!r} is not a number between 0 and {most:g}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed = {seed!r} is not a nonnegative integer")
+        number(key, value, 0, most)
+    seeded(seed)
     if not isinstance(thresholds, bool) or not isinstance(name, str):
         raise InputError(f"thresholds = {thresholds!r} is not a truth value, or name = {name!r} is not a text")

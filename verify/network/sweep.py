@@ -30,6 +30,7 @@ from .selection import SELECTION_COLUMNS, SelectionTask, selection_run
 from .trial import TRIAL_COLUMNS, NetworkTask, run_task, trial_seconds
 
 MAX_TASKS = 1_000_000
+WHOLE = ("width", "channels", "hidden", "size", "outputs", "data_seed", "init_seed", "batch", "runs", "steps", "held_out", "seed")
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def load_grid(path: str | Path) -> tuple[Work, list[Any]]:
     Raises `InputError` (file, key, value, what is violated, what to do).
     """
     try:
-        tree, _, _ = read_tree(path)
+        tree, _, _ = read_tree(path, what="grid file", whole=WHOLE)
         refuse_unknown(tree, ["work", "grid"], "of a grid file")
         own = work_named(tree.get("work", "trial"))
         grids = tree.get("grid")

@@ -17,8 +17,9 @@ from ..optimiser import Optimiser
 from .analysis import TOLERANCE, Interpolation, NetworkAnalysis, analyse_kernel, checked_optimiser, gram_accuracy
 from .kernel import Kernel
 from .levenberg_marquardt import checked_targets
-from .loss import Loss
-from .model import MEMORY, Floats, Network
+from .loss import Loss, loss_of
+from .model import MEMORY, Floats, Network, checked_gram
+from .precision import single_precision
 from .smoothness import Kinks, Smoothness, mismatch
 from .step_sizes import checked_options
 
@@ -46,26 +47,35 @@ def analyse_torch(
     targets: Any,
     optimiser: Optimiser,
     *,
-    loss: Loss | str,
-    reduction: str = "mean",
+    loss: Loss | str | None = None,
+    reduction: str | None = None,
     tolerance: float = TOLERANCE,
     smooth: bool = False,
     **options: Any,
 ) -> NetworkAnalysis:
     """Analyse a `torch.nn.Module` at its present parameters, as `analyse_network` does a JAX model. The module sees batches: `inputs` (N, ...), outputs (N, q).
 
-    The parameters are those with `requires_grad`, all float64. `smooth` True: H1 is assumed. Raises `InputError` for bad input, a module in training mode with
-    dropout or batch statistics, and for what is no minimum.
+    There is no default for `loss`. The parameters are those with `requires_grad`, all float64. `smooth` True: H1 is assumed. Raises `InputError` for bad
+    input, a module in training mode with dropout or batch statistics, and for what is no minimum.
     """
-    convention = loss if isinstance(loss, Loss) else Loss(loss, reduction)
+    convention = loss_of(loss, reduction)
     checked_optimiser(optimiser)
     checked_options(**options)
     model = TorchNetwork(module, inputs)
     z = checked_targets(cast(Any, model), _array(targets, "targets"))
     residuals = model.values(model.start) - z
-    Interpolation.of(residuals, z, tolerance)  # before K is computed
-    gram = model.gram(model.start)
-    kernel = Kernel.of(gram, model.outputs, model.parameters, gram_accuracy(model, model.start, gram, residuals))
+    try:
+        Interpolation.of(residuals, z, tolerance)  # before K is computed
+    except InputError as error:
+        raise InputError(f"{error}{single_precision(inputs=inputs, targets=targets)}") from None
+    try:
+        gram = checked_gram(model.gram(model.start))
+        accuracy = gram_accuracy(model, model.start, gram, residuals)
+    except InputError:
+        raise
+    except Exception as error:  # whatever torch.func finds in a user's model
+        raise InputError(f"module cannot be differentiated: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+    kernel = Kernel.of(gram, model.outputs, model.parameters, accuracy)
     seen = Smoothness("", given=True) if smooth else model.smoothness()
     return analyse_kernel(kernel, residuals, z, optimiser, loss=convention, smoothness=seen, tolerance=tolerance, **options)
 

@@ -173,9 +173,7 @@ def _rates(task: NetworkTask, minimum: NetworkMinimum, optimiser: Optimiser) -> 
     found |= {"rate": rate.value, "rate_error": rate.error, "deviation": None}
     if not isinstance(rate.exponent, Estimate) or is_full_batch(optimiser, task.size):
         return found
-    slowest = float(np.linalg.eigvalsh(minimum.gram)[0]) * as_float(minimum.theory(optimiser).step_size) / task.size
-    relaxed = rate.steps / 4 * max(rate.exponent.value, slowest) >= 1  # within the quarter of the steps that does not count
-    return found | ({"deviation": rate.deviation} if relaxed else {})
+    return found | ({"deviation": rate.deviation} if rate.relaxed else {})
 
 
 def trial_seconds(tasks: Sequence[NetworkTask]) -> float:
