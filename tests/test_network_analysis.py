@@ -17,13 +17,14 @@ from verify import SGD, GradientDescent, InputError, Problem
 from verify.network import kinks as kinks_module
 from verify.network import step_sizes as step_sizes_module
 from verify.network.analysis import Interpolation, analyse_kernel, analyse_minimum, analyse_network, gram_accuracy
+from verify.network.architectures import transformer
 from verify.network.kernel import Kernel, Status
 from verify.network.kinks import smoothness
 from verify.network.loss import KINDS, Loss
 from verify.network.mean_square import mean_square_step_size
 from verify.network.minimum import NetworkMinimum
 from verify.network.model import Network
-from verify.network.smoothness import not_examined
+from verify.network.smoothness import mismatch, not_examined
 from verify.network.step_sizes import step_sizes
 from verify.network.verdict import regular_steps
 from verify.optimiser import Reshuffled, checked_for
@@ -352,6 +353,179 @@ def test_h1_by_the_program(act, status):
     network = Network(with_activation(act), PARAMS, X)
     found = smoothness(network, network.start).hypothesis()
     assert found.status is status, found.reason
+
+
+TWO = np.array([1.0, 2.0])
+stop = jax.lax.stop_gradient
+
+
+def looked_at(f, p, inputs=TWO):
+    """Smoothness of p_0 x + p_1 x^2 + f(p_2, p_3, ...; x)."""
+    network = Network(lambda p, x: p[0] * x + p[1] * x * x + f(p[2:], x), np.array([1.0, 1.0, *p]), inputs)
+    return smoothness(network, network.start)
+
+
+def norm_without_nan(v):
+    s = v @ v
+    return jnp.where(s > 0, jnp.sqrt(jnp.where(s > 0, s, 1.0)), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "p"),
+    [
+        (lambda p, x: norm_without_nan(p) * x, [0.0, 0.0]),
+        (lambda p, x: jax.nn.relu(p[0] * p[1]) * x, [0.0, 0.0]),
+        (lambda p, _: jnp.abs(p[0] * p[1]), [0.0, 0.0]),
+        (lambda p, x: jax.nn.relu(p[:2] @ (p[2:] * x)), [0.0] * 4),
+        (lambda p, _: jax.nn.relu(p[0] ** 2 - 1e-16) * 1e3, [0.0]),
+    ],
+    ids=["norm", "relu", "abs", "pruned", "off zero"],
+)
+def test_arguments_with_gradient_zero_are_not_constant_for_that(f, p):
+    seen = looked_at(f, p)
+    assert not seen.hypothesis().stands
+    assert not sum(kink.ties for kink in seen.kinks)
+    assert seen.radius is None or seen.radius == 0
+
+
+def test_arguments_behind_inactive_units_are_seen_to_be_constant():
+    deep = looked_at(lambda p, x: jax.nn.relu(p[1] * jax.nn.relu(p[0] * x)), [-0.5, 1.0])
+    assert deep.hypothesis().status is Status.KINKS
+    assert "2 arguments that were not seen to change near w* are left out, which is not proved" in deep.hypothesis().reason
+    assert deep.radius == pytest.approx(0.5)
+
+
+def test_a_curved_margin_does_not_get_its_first_order_distance():
+    found = looked_at(lambda p, _: jax.nn.relu(1e-9 * p[0] + p[0] ** 2 - 1e-4), [0.0])  # the kink is at 1e-2, to first order at 1e5
+    assert found.radius == pytest.approx(1e-2, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    ("f", "p", "distance"),
+    [
+        (lambda p, x: stop(jnp.floor(p[0])) * x, 1.0001, 1e-4),
+        (lambda p, x: stop(jax.nn.relu(p[0])) * x, -1e-4, 1e-4),
+        (lambda p, _: jnp.where(stop(p[0]) > 0.99, 1.0, 0.0), 1.0, 1e-2),
+        (lambda p, _: jax.lax.fori_loop(0, 2, lambda _, c: c + stop(jnp.sign(c)), p[0]), 1.0, None),
+    ],
+    ids=["floor", "dead relu", "where", "in a loop"],
+)
+def test_kinks_under_stop_gradient_are_seen(f, p, distance):
+    found = looked_at(f, [p])
+    assert found.radius == (distance and pytest.approx(distance, rel=1e-6))
+    assert found.hypothesis().status is (Status.KINKS if distance else Status.FAILS)
+
+
+@pytest.mark.parametrize(
+    ("f", "smooth"),
+    [
+        (lambda p, x: jax.nn.softmax(p * x)[1], True),
+        (lambda p, x: jax.nn.logsumexp(p * x), True),
+        (lambda p, x: jax.nn.log_softmax(p * x)[0], True),
+        (lambda p, x: jax.nn.softmax(p * x, where=jnp.array([True, True, False]))[0], True),
+        (lambda p, x: jax.nn.softmax(jnp.outer(p, p) * x, axis=0)[0, 1], True),
+        (lambda p, _: (lambda e: e / e.sum())(jnp.exp(p - p.max()))[0], True),
+        (lambda p, _: (lambda m: jnp.log(jnp.exp(p - m).sum()) + m)(p.max()), True),
+        (lambda p, _: jnp.exp(p - stop(p.max()))[0], False),
+        (lambda p, _: (lambda e: e / (1 + e.sum()))(jnp.exp(p - p.max()))[0], False),
+        (lambda p, _: (lambda e: e / (e * e).sum())(jnp.exp(p - p.max()))[0], False),
+        (lambda p, _: (lambda m: jnp.log(jnp.exp(p - m).sum()) + 2 * m)(p.max()), False),
+        (lambda p, _: (lambda a: (lambda e: e / e.sum())(jnp.exp(a - a.max(0))))(jnp.outer(p, p))[0, 1], False),
+    ],
+    ids=["softmax", "logsumexp", "log_softmax", "where", "axis", "quotient", "sum", "no quotient", "1 + sum", "squares", "twice", "other axis"],
+)
+def test_a_maximum_is_no_kink_where_it_cancels(f, smooth):
+    found = looked_at(f, [0.3, 0.7, 0.6])
+    assert any("max" in kink.name for kink in found.kinks) is not smooth
+    assert found.hypothesis().status is not Status.HOLDS or smooth
+
+
+def test_the_transformer_is_smooth():
+    rng = np.random.default_rng(0)
+    made = transformer(4, 6)
+    network = Network(made.function, made.initialise(rng, (3, 2), 1), rng.standard_normal((2, 3, 2)))
+    assert smoothness(network, network.start).hypothesis().status is Status.HOLDS
+
+
+def test_a_power_needs_a_positive_base_even_if_constant():
+    power = lambda p, x: p[0] * x[0] ** p[1] + p[2] * x[1]  # noqa: E731
+    for first, status in ((0.0, Status.FAILS), (1.5, Status.KINKS)):
+        network = Network(power, np.array([1.0, 0.01, 1.0]), np.array([[first, 1.0], [2.0, 3.0]]))
+        found = smoothness(network, network.start)
+        assert found.hypothesis().status is status
+        assert found.radius == (None if first == 0 else math.inf)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda p, _: jnp.tanh(p.astype(jnp.float32)).sum().astype(float),
+        lambda p, _: p.astype(jnp.bfloat16).sum().astype(float),
+        lambda p, x: jax.lax.reduce_precision(p[0], 8, 35) * x,
+        lambda p, _: jax.lax.dot(p, p, preferred_element_type=jnp.float32).astype(float),
+    ],
+    ids=["float32", "bfloat16", "reduce_precision", "dot"],
+)
+def test_rounding_is_not_smooth(f):
+    found = looked_at(f, [0.3, 0.7])
+    assert found.hypothesis().status is Status.FAILS
+    assert "precision" in found.hypothesis().reason or "rounding to" in found.hypothesis().reason
+
+
+@jax.custom_jvp
+def almost_softplus(x):
+    """The operations of JAX's softplus in their order, one of them on another variable: it has a kink at 0."""
+    lax = jax.lax
+    m, d = lax.max(x, 0.0 * x), lax.sub(x, 0.0 * x)
+    t, s, _ = lax.ne(d, d), lax.add(x, 0.0 * x), lax.abs(d)
+    return lax.select_n(t, lax.add(m, lax.log1p(lax.exp(lax.neg(m)))), s)
+
+
+@jax.custom_jvp
+def softplus_with_a_wrong_gradient(x):
+    d = x - 0.0
+    return jax.lax.select(d != d, x + 0.0, jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(d))))
+
+
+almost_softplus.defjvps(lambda t, *_: t / 2)
+softplus_with_a_wrong_gradient.defjvps(lambda t, _, x: t * jax.nn.sigmoid(x) * (1 + 1e-6))
+
+
+def test_softplus_is_recognised_by_its_wiring():
+    assert looked_at(lambda p, x: jax.nn.softplus(p[0]) * x, [0.0]).hypothesis().status is Status.HOLDS
+    assert looked_at(lambda p, x: jnp.logaddexp(p[0], p[1]) * x, [0.5, 0.5]).hypothesis().status is Status.HOLDS
+    assert not looked_at(lambda p, x: almost_softplus(p[0]) * x, [0.0]).hypothesis().stands
+    assert not looked_at(lambda p, x: softplus_with_a_wrong_gradient(p[0]) * x, [0.5]).hypothesis().stands
+
+
+@pytest.mark.parametrize("small", [1e7, 0], ids=["K", "J^T u"])
+def test_small_errors_of_custom_gradients_are_named(small, monkeypatch):
+    """True K: rank 1. Differences of F, good to 1e-3, do not see it."""
+    monkeypatch.setattr(kinks_module, "SMALL", small)
+    f = lambda p, x: p[0] * x + 1e-5 * (p[1] - stop(p[1])) * x**2  # noqa: E731
+    found = analyse_network(f, np.array([1.0, 0.1]), TWO, TWO, SGD("3/100"), loss="half_squared", thresholds=False)
+    assert found.kernel.independence().status is Status.NUMERICALLY
+    assert found.verdict.hypotheses[0].status is Status.FAILS
+    assert "K is then not the Gram matrix of F" in found.verdict.words
+    right = looked_at(lambda p, x: jax.nn.relu(p[0]) * x + jax.nn.softplus(p[0]), [0.5])
+    assert not right.mismatch
+
+
+def test_an_even_kink_is_seen_by_one_sided_differences():
+    model = Network(lambda p, x: p[0] * x + norm_without_nan(p[1:]) * x, np.array([1.0, 0.0]), np.array([1.0]))
+    assert "one-sided" in mismatch(model, model.start, math.inf, 0)
+    curved = Network(lambda p, x: p[0] * x + 100 * p[1] ** 2 * x, np.array([1.0, 0.0]), np.array([1.0]))
+    assert not mismatch(curved, curved.start, math.inf, 0)
+
+
+def test_cancellation_in_features_of_the_inputs_is_charged_to_k():
+    """1e15 (sin^2 + cos^2 - 1) is 0 but for rounding: K has rank 1."""
+    zero = lambda x: 1e15 * (jnp.sin(x) ** 2 + jnp.cos(x) ** 2 - 1.0)  # noqa: E731
+    f = lambda p, x: p[0] * x + p[1] * zero(3 * x) + p[2] * zero(7 * x)  # noqa: E731
+    network = Network(f, np.ones(3), np.array([1.3, 2.1]))
+    k = network.gram(network.start)
+    accuracy = gram_accuracy(network, network.start, k, np.zeros((2, 1)))
+    assert not Kernel.of(k, 1, 3, accuracy).independence().stands
 
 
 def test_the_kink_radius_of_relu_is_the_distance_in_parameters():

@@ -6,6 +6,7 @@ statistical; proofs are in `certified`.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,9 +21,10 @@ from ..optimiser import SGD, Optimiser, full_descent, is_full_batch
 from ..problem import Problem
 from ..result import Estimate, Exponent, Sign, as_float
 from .kernel import ROUNDING, SAFETY, Hypothesis, Kernel, Status
-from .loss import Loss
+from .loss import Loss, loss_of
 from .minimum import NetworkMinimum
 from .model import Floats, Network
+from .precision import jax_module
 from .smoothness import Smoothness
 from .step_sizes import CHAINS, FOLDS, SHORT, StepSizes, checked_options, forgets, log_determinant, step_sizes, theory_problem
 from .verdict import Verdict, gradient_descent_verdict, sgd_verdict
@@ -33,6 +35,8 @@ FEWEST = 1000  # steps that a chain makes in any time that is given to it
 
 class Model(Protocol):
     """What the accuracy of K is estimated with."""
+
+    inputs: Any
 
     def gram(self, w: Floats) -> Floats: ...
 
@@ -150,8 +154,8 @@ def analyse_network(
     targets: Any,
     optimiser: Optimiser,
     *,
-    loss: Loss | str,
-    reduction: str = "mean",
+    loss: Loss | str | None = None,
+    reduction: str | None = None,
     tolerance: float = TOLERANCE,
     **options: Any,
 ) -> NetworkAnalysis:
@@ -160,7 +164,7 @@ def analyse_network(
     `loss` and `reduction` are the convention of the training run (see `Loss`); there is no default, as a wrong one changes every threshold. `options` are those
     of `analyse_kernel`. Raises `InputError` for bad input, and where the residual is above `tolerance` times the rms of the targets.
     """
-    convention = loss if isinstance(loss, Loss) else Loss(loss, reduction)
+    convention = loss_of(loss, reduction)
     checked_optimiser(optimiser)
     network = Network(f, params, inputs)
     return analyse_minimum(NetworkMinimum.of(network, network.start, targets, convention), optimiser, tolerance=tolerance, **options)
@@ -183,7 +187,7 @@ def analyse_minimum(
         raise InputError(f"f cannot be differentiated: {type(error).__name__}: {str(error).splitlines()[0][:200]}") from None
     accuracy = gram_accuracy(minimum.network, minimum.w, gram, minimum.residuals)
     kernel = Kernel.of(gram, minimum.network.outputs, minimum.network.parameters, accuracy)
-    seen = replace(smoothness(minimum.network, minimum.w), given=smooth)
+    seen = replace(smoothness(minimum.network, minimum.w, gram=gram, accuracy=accuracy), given=smooth)
     return analyse_kernel(kernel, minimum.residuals, minimum.targets, optimiser, loss=minimum.loss, smoothness=seen, tolerance=tolerance, **options)
 
 
@@ -238,15 +242,30 @@ def analyse_kernel(
 
 def gram_accuracy(network: Model, w: Floats, k: Floats, r: Floats) -> float:
     """An estimate of the relative error of K, |dK_ij| <= accuracy sqrt(K_ii K_jj): ten times the largest change seen when every parameter moves by one rounding
-    in a random direction (twice), and when w moves to the exact minimum nearby by a Gauss-Newton step. Not less than sqrt(D) 2^-53."""
+    in a random direction and every real input outwards by one or two (twice), and when w moves to the exact minimum nearby by a Gauss-Newton step. Not less
+    than sqrt(D) 2^-53. Errors of what the model computes from integer inputs alone are not seen."""
     rng = np.random.default_rng(0)
-    others = [w * (1 + 2 * ROUNDING * rng.choice([-1.0, 1.0], len(w))) for _ in range(2)]
+    others = [(_rounded(network, rng), w * (1 + 2 * ROUNDING * rng.choice([-1.0, 1.0], len(w)))) for _ in range(2)]
     if r.any():
         step = np.asarray(np.linalg.lstsq(k, r.ravel(), rcond=len(k) * len(w) * ROUNDING)[0], dtype=float)
-        others.append(np.asarray(w - network.pull(w, step.reshape(r.shape)), dtype=float))
+        others.append((network, np.asarray(w - network.pull(w, step.reshape(r.shape)), dtype=float)))
     norms = np.sqrt(np.where(np.diag(k) > 0, np.diag(k), 1.0))
-    changes = [float((np.abs(network.gram(other) - k) / norms[:, None] / norms).max()) for other in others]
+    changes = [float((np.abs(model.gram(other) - k) / norms[:, None] / norms).max()) for model, other in others]
     return min(0.5, max(SAFETY * max(changes), float(np.sqrt(len(w))) * ROUNDING))
+
+
+def _rounded(network: Model, rng: np.random.Generator) -> Model:
+    """The model on inputs that are one or two roundings further from zero: whole numbers keep their integer part."""
+    other = copy.copy(network)
+
+    def moved(a: Any) -> Any:
+        factor = 1 + 2 * ROUNDING * rng.integers(1, 3, a.shape)
+        if hasattr(a, "new_tensor"):  # PyTorch's
+            return a * a.new_tensor(factor) if a.is_floating_point() else a
+        return a * factor if a.dtype.kind == "f" else a
+
+    other.inputs = moved(network.inputs) if hasattr(network.inputs, "shape") else jax_module().tree.map(moved, network.inputs)
+    return other
 
 
 def checked_optimiser(optimiser: Any) -> None:

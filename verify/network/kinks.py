@@ -1,13 +1,14 @@
 """H1 by looking at a JAX program: which of its operations have a kink, a jump or a singularity that w can reach, and how far w* is from them.
 
-The program of F is interpreted operation by operation. An operation matters if its value depends on w and is used for the result other than through
-`stop_gradient` (the largest entry that softmax subtracts is so used, and is no kink); that stop_gradient does not falsify the gradient itself is checked by
-differences. Arguments that are positive whatever w is (1 + a square, a sum of exponentials) keep sqrt, log and quotients smooth. Operations that are not listed
-here count as unknown.
+The program of F is interpreted operation by operation, as the function that it denotes: custom derivative rules are ignored and `stop_gradient` is the
+identity (`program.plain`). An operation matters if its value depends on w and reaches the result; the maximum that softmax subtracts cancels and is no kink.
+Whether the gradients that were used are those of this function is looked at beside. Arguments that are positive whatever w is (1 + a square, a sum of
+exponentials) keep sqrt, log and quotients smooth. Operations that are not listed here count as unknown.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,16 +17,18 @@ from typing import Any
 
 import numpy as np
 
+from .kernel import ROUNDING, SAFETY
 from .model import Floats, Network
 from .precision import double_precision, jax_module
-from .smoothness import Kinks, Smoothness, mismatch
+from .program import CALLS, bound, cancelling, declares_gradients, inner, is_logaddexp, live, plain
+from .smoothness import Bools, Kinks, Smoothness, around, first_order, mismatch
 
 # Smooth everywhere; the last ones do not move with w, or only where a comparison does.
 SMOOTH = frozenset((
     "add", "add_any", "sub", "mul", "neg", "dot_general", "conv_general_dilated", "exp", "exp2", "expm1", "tanh", "sinh", "cosh", "sin", "cos",
     "asinh", "atan", "erf", "erfc", "logistic", "square", "reshape", "transpose", "broadcast_in_dim", "squeeze", "expand_dims", "concatenate",
     "slice", "dynamic_slice", "dynamic_update_slice", "gather", "scatter", "scatter-add", "scatter_add", "scatter_mul", "pad", "rev", "reduce_sum",
-    "reduce_precision", "reduce_window_sum", "cumsum", "select_n", "copy", "iota", "stop_gradient", "split", "optimization_barrier", "is_finite",
+    "reduce_window_sum", "cumsum", "select_n", "copy", "iota", "split", "optimization_barrier", "is_finite",
     "stack", "unstack", "tile", "and", "or", "not", "xor", "reduce_and", "reduce_or", "reduce_prod", "cumprod",
 ))  # fmt: skip
 COMPARISONS = frozenset(("gt", "ge", "lt", "le", "eq", "ne"))
@@ -34,13 +37,11 @@ UNLOCATED = frozenset((
     "top_k", "argsort", "reduce_window_max", "reduce_window_min", "select_and_scatter_add", "cummax", "cummin", "rem",
     "nextafter", "tan", "atan2", "acos", "asin", "acosh", "atanh", "digamma", "lgamma", "erf_inv",
 ))  # fmt: skip
-CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr",
-         "custom_vjp_call": "call_jaxpr", "remat2": "jaxpr", "remat": "jaxpr", "checkpoint": "jaxpr"}  # fmt: skip
-LOGADDEXP = ("max", "sub", "ne", "add", "abs", "neg", "exp", "log1p", "add", "select_n")  # JAX's softplus: written with a kink, smooth as a whole
 
 SMOOTH_PROGRAM = "every operation of the program is smooth where it is used"
 PROBES = 48
 CANDIDATES = 64
+SMALL = 1e7  # numbers in J up to which the whole K is computed again
 EXACT = 2e8  # numbers in the gradients of all margins up to which every one is computed
 
 
@@ -62,13 +63,15 @@ class _Found:
 
 
 @double_precision
-def smoothness(network: Network, w: Floats, seed: int = 0) -> Smoothness:
-    """H1 of a network, with the distances of w from the kinks. Estimates: first order in w - w*, and beyond `EXACT` numbers the nearest of the kinks are
-    picked by random projections of their gradients."""
+def smoothness(network: Network, w: Floats, seed: int = 0, gram: Floats | None = None, accuracy: float = 1e-12) -> Smoothness:
+    """H1 of a network, with the distances of w from the kinks. Estimates: first order in w - w*, corrected where a sample of points around w contradicts it;
+    beyond `EXACT` numbers the nearest of the kinks are picked by random projections of their gradients. The gradients that were used are compared with those
+    of the program itself, K = `gram` up to its accuracy."""
     jax = jax_module()
     one = network.block(slice(0, 1))
     single = jax.tree.map(lambda a: a[0], one)
-    closed = jax.make_jaxpr(network.function)(w, single)
+    written = jax.make_jaxpr(network.function)(w, single)
+    closed = plain(written)
     found = _Found()
 
     def margins(v: Any, x: Any) -> list[Any]:
@@ -81,40 +84,75 @@ def smoothness(network: Network, w: Floats, seed: int = 0) -> Smoothness:
     kinks = [Kinks(name, 1 if m is None else math.prod(m.shape)) for name, m, _ in found.kinks]
     located = [(k, side) for k, (_, m, side) in enumerate(found.kinks) if m is not None]
     if located:
-        values, norms = _distances(margins, shapes, network, w, seed)
-        for (k, side), m, norm in zip(located, values, norms, strict=True):
-            kinks[k] = kinks[k].measured(m, norm, side)
+        for (k, side), parts in zip(located, _distances(margins, shapes, network, w, seed), strict=True):
+            kinks[k] = kinks[k].placed(*parts, side)
+    why = _other_gradients(network, closed, w, seed, gram, accuracy) if declares_gradients(written.jaxpr) else ""
+    if why is None:
+        found.unknown.add("a custom gradient, where the derivative of the program itself cannot be computed")
     seen = Smoothness(SMOOTH_PROGRAM, tuple(dict.fromkeys(kinks)), tuple(sorted(found.unknown)), float(np.linalg.norm(w)))
-    return seen if seen.radius is None else replace(seen, mismatch=mismatch(network, w, seen.radius, seed))
+    if seen.on_a_kink:  # there the gradient is what its author says
+        return seen
+    return replace(seen, mismatch=why or ("" if seen.radius is None else mismatch(network, w, seen.radius, seed)))
 
 
-def _distances(margins: Callable[[Any, Any], list[Any]], shapes: Sequence[Any], network: Network, w: Floats, seed: int) -> tuple[list[Floats], list[Floats]]:
-    """m and |grad_w m| (N, count) of every kink; |grad_w m| is nan for the arguments that are not among the nearest."""
+def _other_gradients(network: Network, closed: Any, w: Floats, seed: int, gram: Floats | None, accuracy: float) -> str | None:
+    """Why K, or for large models J^T u, is not that of the program itself; empty if it is, None where the latter cannot be computed."""
+    from jax.extend.core import jaxpr_as_fun
+
+    jax = jax_module()
+    itself = copy.copy(network)
+    for cached in ("batched", "_values", "_rows", "_pull", "_push"):
+        itself.__dict__.pop(cached, None)
+    itself.function = lambda v, x: jaxpr_as_fun(closed)(v, *jax.tree.leaves(x))[0]
+    try:
+        if network.size * network.outputs * len(w) <= SMALL:
+            k, true = network.gram(w) if gram is None else gram, itself.gram(w)
+            norms = np.sqrt(np.maximum(np.diag(k), np.diag(true)))
+            norms[norms == 0] = 1.0
+            error = float((np.abs(k - true) / norms[:, None] / norms).max())
+        else:
+            u = np.random.default_rng([seed, 2]).choice([-1.0, 1.0], (2, network.size, network.outputs))
+            pulled = [(network.pull(w, one), itself.pull(w, one)) for one in u]
+            error = max(float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1.0)) for a, b in pulled)
+            accuracy = max(accuracy, 1e-12)
+    except Exception:  # a custom rule may be there because JAX has none
+        return None
+    if not math.isfinite(error):
+        return None
+    if error <= SAFETY * max(accuracy, 2 * ROUNDING):  # what H2 and R2 allow for
+        return ""
+    return (f"the gradient that was used is not the derivative of F: K differs by {error:.2g} (relative) from that of the program without stop_gradient "
+            "(detach) and custom gradients. K is then not the Gram matrix of F")  # fmt: skip
+
+
+def _distances(
+    margins: Callable[[Any, Any], list[Any]], shapes: Sequence[Any], network: Network, w: Floats, seed: int
+) -> list[tuple[Floats, Floats, Bools]]:
+    """For every kink m, the distance of w from m = 0 (nan: unknown, inf: further than others), and whether m did not move near w; each (N, count)."""
     jax = jax_module()
     sizes = [s.shape[0] for s in shapes]
 
     def joined(v: Any, x: Any) -> Any:
         return jax.numpy.concatenate(margins(v, x))
 
-    m = np.asarray(jax.jit(jax.vmap(joined, (None, 0)))(w, network.inputs))
-    norms = np.full(m.shape, np.nan)
+    compiled = jax.jit(jax.vmap(joined, (None, 0)))
+    m = np.asarray(compiled(w, network.inputs))
+    rng = np.random.default_rng(seed)
+    near = np.ones(m.shape, dtype=bool)
     if m.size * len(w) <= EXACT:
         rows: Any = jax.jit(lambda x: jax.numpy.sqrt((jax.jacrev(joined)(w, x) ** 2).sum(1)))
-        for i in range(network.size):
-            norms[i] = rows(jax.tree.map(lambda a, i=i: a[i], network.inputs))
+        norms = np.stack([np.asarray(rows(network.block(i))) for i in range(network.size)])
     else:
         push: Any = jax.jit(lambda v: jax.vmap(lambda x: jax.jvp(lambda u: joined(u, x), (w,), (v,))[1])(network.inputs) ** 2)
-        rng = np.random.default_rng(seed)
-        rough = np.sqrt(np.mean([push(rng.choice([-1.0, 1.0], len(w))) for _ in range(PROBES)], axis=0))  # Hutchinson: E (grad m . e)^2 = |grad m|^2
-        norms[rough == 0] = 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(rough > 0, np.abs(m) / rough, np.inf)
+        norms = np.sqrt(np.mean([push(rng.choice([-1.0, 1.0], len(w))) for _ in range(PROBES)], axis=0))  # Hutchinson: E (grad m . e)^2 = |grad m|^2
+        near = ~(norms > 0)
         pull: Any = jax.jit(lambda x, c: jax.numpy.linalg.norm(jax.grad(lambda v: joined(v, x)[c])(w)))
-        for flat in np.argsort(ratio, axis=None)[:CANDIDATES]:
+        for flat in np.argsort(np.where(near, np.inf, first_order(m, norms)), axis=None)[:CANDIDATES]:
             i, c = np.unravel_index(flat, m.shape)
-            norms[i, c] = pull(jax.tree.map(lambda a, i=i: a[i], network.inputs), c)
-    cuts = np.cumsum(sizes)[:-1]
-    return np.split(m, cuts, axis=1), np.split(norms, cuts, axis=1)
+            norms[i, c], near[i, c] = pull(network.block(int(i)), c), True
+    distance, still = around(lambda v: np.asarray(compiled(v, network.inputs)), w, m, np.where(near, first_order(m, norms), np.inf), norms == 0, rng)
+    parts: list[Any] = [np.split(a, np.cumsum(sizes)[:-1], axis=1) for a in (m, distance, still)]
+    return list(zip(*parts, strict=True))
 
 
 # --- the interpreter -----------------------------------------------------------------------------------------------------------------------
@@ -131,22 +169,19 @@ def _run(jaxpr: Any, consts: Sequence[Any], args: Sequence[_Known], live_out: Se
 
     env.update(zip(jaxpr.constvars, map(_constant, consts), strict=True))
     env.update(zip(jaxpr.invars, args, strict=True))
-    live = _live(jaxpr, live_out)
+    needed, cancelled = live(jaxpr, live_out), cancelling(jaxpr)
     for eqn in jaxpr.eqns:
         ins = [read(v) for v in eqn.invars]
-        wanted = [v in live for v in eqn.outvars]
+        wanted = [v in needed for v in eqn.outvars]
         outs = _inside(eqn, ins, wanted, found)
         if outs is None:
             moves = any(x.moves for x in ins)
-            if moves and any(wanted):
+            if moves and any(wanted) and eqn.outvars[0] not in cancelled:
                 _note(eqn, ins, found)
-            bound = eqn.primitive.get_bind_params(eqn.params)
-            subfuns, params = bound if isinstance(bound, tuple) else ((), bound)  # a pair until JAX 0.9
             known = not moves and not any(isinstance(x.value, jax_module().core.Tracer) for x in ins)
             with jax_module().ensure_compile_time_eval() if known else nullcontext():
-                values = eqn.primitive.bind(*subfuns, *(x.value for x in ins), **params)
-            several = values if eqn.primitive.multiple_results else [values]
-            outs = [_constant(value) if known else _Known(value, moves, _above(eqn, ins)) for value in several]
+                values = bound(eqn, [x.value for x in ins])
+            outs = [_constant(value) if known else _Known(value, moves, _above(eqn, ins)) for value in values]
         env.update(zip(eqn.outvars, outs, strict=True))
     return [read(v) for v in jaxpr.outvars]
 
@@ -165,28 +200,15 @@ def _constant(value: Any) -> _Known:
     return _Known(value, False, 2 if (array > 0).all() else 1 if (array >= 0).all() else 0)
 
 
-def _live(jaxpr: Any, live_out: Sequence[bool]) -> set[Any]:
-    """The variables whose values reach a live result other than through stop_gradient."""
-    from jax.extend.core import Literal
-
-    live = {v for v, wanted in zip(jaxpr.outvars, live_out, strict=True) if wanted and not isinstance(v, Literal)}
-    for eqn in reversed(jaxpr.eqns):
-        if eqn.primitive.name != "stop_gradient" and any(v in live for v in eqn.outvars):
-            live.update(v for v in eqn.invars if not isinstance(v, Literal))
-    return live
-
-
 def _inside(eqn: Any, ins: list[_Known], wanted: list[bool], found: _Found) -> list[_Known] | None:
     """The results of an operation that is a program itself; None for others, and for loops and branches, which `_note` looks into."""
-    name = eqn.primitive.name
-    if name not in CALLS:
+    if eqn.primitive.name not in CALLS:
         return None
-    program = eqn.params[CALLS[name]]
-    inner, consts = (program.jaxpr, program.consts) if hasattr(program, "consts") else (program, ())
-    if name == "custom_jvp_call" and tuple(e.primitive.name for e in inner.eqns) == LOGADDEXP:
-        values = _run(inner, consts, ins, wanted, _Found())
+    program, consts = inner(eqn)
+    if is_logaddexp(eqn):
+        values = _run(program, consts, ins, wanted, _Found())
         return [_Known(x.value, any(a.moves for a in ins), 2 if any(a.above for a in ins) else 0) for x in values]
-    return _run(inner, consts, ins, wanted, found)
+    return _run(program, consts, ins, wanted, found)
 
 
 def _note(eqn: Any, ins: list[_Known], found: _Found) -> None:
@@ -195,8 +217,10 @@ def _note(eqn: Any, ins: list[_Known], found: _Found) -> None:
     a = ins[0] if ins else _Known(None)
     if name in ("scan", "while", "cond"):
         _note_loop(eqn, ins, found)
-    elif not any(x.moves and np.issubdtype(np.asarray(x.value).dtype if np.isscalar(x.value) else x.value.dtype, np.inexact) for x in ins):
+    elif not any(x.moves and _real(v.aval.dtype) for v, x in zip(eqn.invars, ins, strict=True)):
         return  # integers and truth values: constant but where a float was compared or rounded
+    elif _narrowed(eqn, ins):
+        found.kinks.append((f"rounding to {eqn.outvars[0].aval.dtype}", None, None))
     elif name in ("max", "min"):
         low, high = ins
         if any(not x.moves and _infinite(x.value) for x in ins) or (name == "max" and max(low.above, high.above) == 2 and _zero(ins)):
@@ -218,19 +242,35 @@ def _note(eqn: Any, ins: list[_Known], found: _Found) -> None:
         found.kinks.append((name, jnp.diff(jnp.sort(a.value, params["dimension"]), axis=params["dimension"]) if single else None, None))
     elif name == "clamp":
         found.kinks += [("clamp", ins[1].value - a.value, None), ("clamp", ins[2].value - ins[1].value, None)]
-    elif name in ("floor", "ceil", "round") or (name == "convert_element_type" and not np.issubdtype(params["new_dtype"], np.inexact)):
+    elif name in ("floor", "ceil", "round") or (name == "convert_element_type" and not _real(params["new_dtype"])):
         shift = 0.5 if name == "round" else 0.0
         found.kinks.append((name, a.value - shift - jnp.round(a.value - shift), None))
     elif name in SINGULAR or (name == "integer_pow" and params["y"] < 0):
         _note_singular(name, ins, found)
-    elif name in UNLOCATED:
+    elif name in UNLOCATED or name == "reduce_precision":
         found.kinks.append((name, None, None))
     elif name not in SMOOTH and name not in ("integer_pow", "convert_element_type"):
         found.unknown.add(name)
 
 
+def _narrowed(eqn: Any, ins: list[_Known]) -> bool:
+    """Whether the result has fewer digits than an operand that w moves: it is then piecewise constant in w."""
+    finfo = jax_module().numpy.finfo
+    digits = max(finfo(v.aval.dtype).nmant for v, x in zip(eqn.invars, ins, strict=True) if x.moves and _real(v.aval.dtype))
+    return any(finfo(v.aval.dtype).nmant < digits for v in eqn.outvars if _real(v.aval.dtype))
+
+
+def _real(dtype: Any) -> bool:
+    """Real or complex, in any precision (NumPy knows no bfloat16)."""
+    return bool(jax_module().numpy.issubdtype(dtype, jax_module().numpy.inexact))
+
+
 def _note_singular(name: str, ins: list[_Known], found: _Found) -> None:
     base = ins[1] if name == "div" else ins[0]
+    if name == "pow" and not base.moves and ins[1].moves and base.above < 2:  # c^w: nowhere smooth for c <= 0, and everywhere else
+        jnp = jax_module().numpy
+        shape = jnp.broadcast_shapes(jnp.shape(base.value), jnp.shape(ins[1].value))
+        found.kinks.append(("pow of a constant at 0", jnp.broadcast_to(jnp.where(base.value > 0, jnp.inf, jnp.nan), shape), None))
     if base.moves and not base.above >= (1 if name == "log1p" else 2):
         found.kinks.append((f"{name} at {-1 if name == 'log1p' else 0}", base.value + (1.0 if name == "log1p" else 0.0), None))
 
@@ -279,7 +319,7 @@ def _zero(ins: list[_Known]) -> bool:
 KEEP = frozenset((
     "broadcast_in_dim", "reshape", "transpose", "squeeze", "expand_dims", "slice", "dynamic_slice", "copy", "convert_element_type", "reduce_sum",
     "reduce_max", "reduce_min", "cumsum", "rev", "stack", "tile", "sqrt", "expm1", "log1p", "tanh", "cbrt", "concatenate", "min", "select_n",
-    "stop_gradient", "gather",
+    "gather",
 ))  # fmt: skip
 
 
