@@ -219,6 +219,8 @@ def _note(eqn: Any, ins: list[_Known], found: _Found) -> None:
         _note_loop(eqn, ins, found)
     elif not any(x.moves and _real(v.aval.dtype) for v, x in zip(eqn.invars, ins, strict=True)):
         return  # integers and truth values: constant but where a float was compared or rounded
+    elif any(jnp.issubdtype(v.aval.dtype, jnp.complexfloating) for v in eqn.invars):
+        found.unknown.add(f"{name} of complex numbers")
     elif _narrowed(eqn, ins):
         found.kinks.append((f"rounding to {eqn.outvars[0].aval.dtype}", None, None))
     elif name in ("max", "min"):
