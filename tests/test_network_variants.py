@@ -12,12 +12,13 @@ from verify.exponent.estimate import estimated
 
 jax = pytest.importorskip("jax", reason="networks need the extra: pip install 'sgd-verify[network]'")
 
-from verify.network import example  # noqa: E402
+from verify.network import Network, example  # noqa: E402
 from verify.network import variants as module  # noqa: E402
 from verify.network.cocycle import linear_course  # noqa: E402
 from verify.network.descent import Descent, ball  # noqa: E402
 from verify.network.draws import draws  # noqa: E402
-from verify.network.linear_exponent import linear_exponent, linear_threshold, range_projector  # noqa: E402
+from verify.network.linear_exponent import linear_exponent, range_projector  # noqa: E402
+from verify.network.minimum import NetworkMinimum  # noqa: E402
 from verify.network.schedules import cosine, first, warm_up, warm_up_cosine  # noqa: E402
 from verify.network.variants import VARIANTS, Experiment, Outcome, Variant, short  # noqa: E402
 
@@ -30,15 +31,15 @@ QUICK = [
 
 @pytest.fixture(scope="module")
 def experiment() -> Experiment:
-    return Experiment(example("mlp", "synthetic", 8, 0))
+    return Experiment(example("mlp", "synthetic", 8, 0), sampled=400_000)
 
 
 @pytest.fixture(scope="module")
 def eta(experiment: Experiment) -> float:
     """The threshold of plain SGD."""
-    found = experiment.threshold(NAMED["SGD"])
-    assert found.hi - found.lo < 2e-3 * found.lo
-    return float(found.lo)
+    row = experiment.row(NAMED["SGD"], ())
+    assert row.half_width < 2e-3 * row.step_size
+    return row.step_size
 
 
 def check(outcome: Outcome, stable: bool) -> None:
@@ -51,7 +52,7 @@ def check(outcome: Outcome, stable: bool) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_the_linearised_family_decides_what_real_runs_do(experiment: Experiment, name: str) -> None:
-    row = experiment.row(NAMED[name], (0.9, 1.1), time_limit=1.0)
+    row = experiment.row(NAMED[name], (0.9, 1.1))
     assert row.status == NAMED[name].status
     for outcome in row.outcomes:
         check(outcome, outcome.factor < 1)
@@ -60,14 +61,14 @@ def test_the_linearised_family_decides_what_real_runs_do(experiment: Experiment,
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(NAMED.keys() - set(QUICK)))
 def test_the_other_variants_too(experiment: Experiment, name: str) -> None:
-    for outcome in experiment.row(NAMED[name], (0.9, 1.1), time_limit=3.0).outcomes:
+    for outcome in experiment.row(NAMED[name], (0.9, 1.1)).outcomes:
         check(outcome, outcome.factor < 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SGD", "epochs", "heavy ball 1/2", "Nesterov 1/2"])
 def test_three_percent_from_the_threshold_on_images(name: str) -> None:
-    row = Experiment(example("mlp", "digits", 8, 0), steps=40_000).row(NAMED[name], (0.97, 1.03), time_limit=10.0)
+    row = Experiment(example("mlp", "digits", 8, 0), steps=40_000).row(NAMED[name], (0.97, 1.03))
     below, above = row.outcomes
     assert below.near == 1
     assert above.near == 0
@@ -84,14 +85,14 @@ def test_every_variant_says_what_is_theorem() -> None:
 
 def test_another_variant_is_one_more_entry(experiment: Experiment) -> None:
     weighted = Variant("important samples", SGD(1, weights=[1, 1, 1, 1, 2, 2, 2, 2]), "extension: T2 is stated for uniform samples")
-    low, high = experiment.row(weighted, (0.8, 1.2), time_limit=1.0).outcomes
+    low, high = experiment.row(weighted, (0.8, 1.2)).outcomes
     check(low, True)
     check(high, False)
 
 
 def test_several_outputs_are_an_extension() -> None:
     many = Experiment(example("mlp", "synthetic", 3, 0, outputs=2), runs=8)
-    row = many.row(NAMED["SGD"], (0.8,), time_limit=1.0)
+    row = many.row(NAMED["SGD"], (0.8,))
     assert row.status == module.OUTPUTS
     check(row.outcomes[0], True)
 
@@ -129,9 +130,46 @@ def test_linear_runs_and_the_engine_agree(optimiser: SGD) -> None:
 
 
 def test_both_thresholds_agree_where_both_exist(experiment: Experiment, eta: float) -> None:
-    found = linear_threshold(experiment.minimum, SGD(1), 1e-3, nesterov=False)
-    assert not found.certified
-    assert float(found.lo) - 2e-3 * eta < eta < float(found.hi) + 2e-3 * eta
+    searched = experiment.threshold(NAMED["SGD"], time_limit=1.0)
+    assert not searched.certified
+    assert float(searched.lo) - 3e-3 * eta < eta < float(searched.hi) + 3e-3 * eta
+
+
+def test_a_row_is_a_function_of_its_arguments(experiment: Experiment) -> None:
+    """Step sizes are multiples of the printed eta*, and variants with one K and one family in the end have one eta* and one lambda."""
+    factors = (0.97, 1.03)
+    sgd, warmed = (experiment.row(NAMED[name], factors) for name in ("SGD", "warm-up"))
+    assert sgd.step_size == warmed.step_size
+    for one, other, factor in zip(sgd.outcomes, warmed.outcomes, factors, strict=True):
+        assert abs(float(one.step_size) - factor * sgd.step_size) < 1e-6
+        assert one.exponent == other.exponent
+    assert experiment.row(NAMED["SGD"], factors) == sgd
+
+
+def test_runs_end_below_the_floor_of_doubles_and_are_the_plain_runs_above_it(experiment: Experiment, eta: float) -> None:
+    m, step_size = experiment.minimum, short(0.9 * eta)
+    logs, _, distance, _ = experiment.course(NAMED["SGD"], step_size)
+    assert np.exp(logs.min(0)).max() <= experiment.end < 1e-16  # doubles stop near 1e-16 |w|
+    assert distance.max() < experiment.near * experiment.radius
+    rng = np.random.default_rng(experiment.seed)
+    start = ball(m.w, experiment.radius, experiment.runs, rng)
+    descent = m.descent(SGD(step_size))
+    _, plain = descent.moved(descent.start(start), draws(SGD(1), 8, 984, experiment.runs, rng), 24)
+    above = plain > np.log(1e-9)
+    assert above.sum() > 100
+    assert np.abs(plain - logs[1 : len(plain) + 1])[above].max() < 1e-4
+
+
+def test_a_singular_kernel_has_a_threshold_too() -> None:
+    """A linear network with every sample twice: K is singular, and each sample as likely as before."""
+    x, w = np.array([[1.0, 0, 0, 0], [1.5, 1, 0, 0]]), np.array([1.0, -0.5, 0, 0])
+
+    def threshold(x: np.ndarray) -> float:
+        network = Network(lambda w, x: w @ x, w, x)
+        return Experiment(NetworkMinimum.of(network, w, x @ w, "half_squared"), sampled=100_000).row(NAMED["SGD"], ()).step_size
+
+    once, twice = threshold(x), threshold(np.repeat(x, 2, axis=0))
+    assert abs(once - twice) < 1e-2 * once
 
 
 def test_linear_runs_need_a_nonsingular_kernel() -> None:

@@ -8,7 +8,7 @@ blocks [[(1 + beta) S, -beta S], [I, 0]], S = I - (eta/B) sum_(i in S) K E_i E_i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from ..exact import InputError
-from ..optimiser import SGD, GradientDescent, Optimiser, Reshuffled, with_step_size
+from ..optimiser import SGD, GradientDescent, Optimiser, Reshuffled, is_full_batch, with_step_size
 from ..result import Exponent, as_float
 from ..threshold import Threshold
 from .cocycle import linear_course
 from .descent import Descent, ball
 from .draws import Indices, draws
-from .linear_exponent import linear_exponent, linear_threshold, range_projector
+from .linear_exponent import NEGLIGIBLE, linear_exponent, linear_threshold, range_projector
 from .minimum import RESOLUTION, NetworkMinimum
 from .model import Floats
 from .schedules import Schedule, cosine, first, warm_up, warm_up_cosine
@@ -35,6 +35,9 @@ EPOCHS = "extension: epochs, not steps, are independent; T2 is stated for indepe
 HEAVY_BALL = "extension: the state is (w_n, w_(n-1)), and no analogue of T2 is published for it"
 NESTEROV = "extension: the gradient is taken ahead of w_n, and no analogue of T2 is published for it"
 OUTPUTS = "extension: T2 is stated for one output per sample"
+
+FLOOR = 5e-13
+PATIENCE = 600.0  # seconds within which the steps of an exponent are made on any machine
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,7 @@ class Outcome:
 
     The fraction `near` converged near w*, `left` left the neighbourhood instead, the rest did neither. `rate` +- `error` (one standard error) is the growth of
     log rms per step over the linear regime, without its first quarter and without the steps at which a schedule still moves (nan where nothing is left).
-    `difference` is the median distance of log rms from the linear run on the same samples at the end of the linear regime. Where lambda > 0 a run that chance
-    takes down to the floor of double precision stays there and counts as near.
+    `difference` is the median distance of log rms from the linear run on the same samples at the end of the linear regime.
     """
 
     factor: float
@@ -105,7 +107,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant: `lo` <= eta* <= `hi` with the confidence of the simulation, and runs at multiples of it."""
+    """One variant: eta* = `step_size` +- `half_width` with the confidence of `threshold`, and runs at multiples of `step_size`."""
 
     name: str
     status: str
@@ -117,12 +119,20 @@ class Row:
         """The middle of the bracket of eta*."""
         return as_float(self.threshold.lo + self.threshold.hi) / 2
 
+    @property
+    def half_width(self) -> float:
+        """Half of the bracket's width."""
+        return as_float(self.threshold.width) / 2
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """`runs` runs from the distance `radius` of a minimum, each until rms of all residuals has been below `floor` or above `far`, for at most `steps` steps.
+    """`runs` runs from the distance `radius` of a minimum, each until rms of all residuals has been below `end` or above `far`, for at most `steps` steps.
 
-    A run that ends within `near` times `radius` has converged near w*. `window` is the linear regime in rms, `every` the steps between two records.
+    Residuals are carried (`descent`): there is no floor of double precision, which would hold runs that lambda drives away, and `end` lies far below it. A run
+    that ends within `near` times `radius` has converged near w*. `window` is the linear regime in rms, `every` the steps between two records, `sampled` the
+    Monte Carlo steps of an exponent and of a threshold. Everything is a function of the arguments, however fast the machine is.
+    Where K is singular residuals are not carried (rounding outside of its range would never decay), and `end` is at least 5e-13, the floor of doubles.
     """
 
     minimum: NetworkMinimum
@@ -130,37 +140,50 @@ class Experiment:
     radius: float = 1e-5
     steps: int = 20_000
     seed: int = 0
-    floor: float = 5e-13
+    end: float = 1e-18
     far: float = 1e-2
-    window: tuple[float, float] = (1e-10, 1e-4)
+    window: tuple[float, float] = (1e-14, 1e-4)
     near: float = 30.0
     every: int = 24
+    sampled: int = 1_000_000
 
     @cached_property
     def _nesterov(self) -> Descent:
         m = self.minimum
         return Descent.of(m.network, m.targets, SGD(1, momentum="1/2"), m.loss, nesterov=True)
 
-    def exponent(self, variant: Variant, step_size: Fraction, steps: int = 400_000) -> Exponent:
-        """lambda at the step size (the last one of a schedule), an estimate over `steps` steps."""
+    @cached_property
+    def _singular(self) -> bool:
+        kappa = np.linalg.eigvalsh(self.minimum.gram)
+        return not kappa[0] > NEGLIGIBLE * kappa[-1]
+
+    @property
+    def _end(self) -> float:
+        return max(self.end, FLOOR) if self._singular else self.end
+
+    def exponent(self, variant: Variant, step_size: Fraction) -> Exponent:
+        """lambda at the step size (the last one of a schedule), an estimate over `sampled` steps."""
         optimiser = self._checked(variant).at(step_size)
         if variant.nesterov:
             m = self.minimum
-            return linear_exponent(m.gram, m.theory(optimiser), outputs=m.network.outputs, nesterov=True, steps=steps, seed=self.seed)
-        return self.minimum.problem(optimiser).lyapunov(seed=self.seed, sampling={"steps": steps})
+            return linear_exponent(m.gram, m.theory(optimiser), outputs=m.network.outputs, nesterov=True, steps=self.sampled, seed=self.seed)
+        return self.minimum.problem(optimiser).lyapunov(seed=self.seed, sampling={"steps": self.sampled, "time_limit": PATIENCE})
 
     def threshold(self, variant: Variant, **options: Any) -> Threshold:
-        """The sign change of lambda that is found, by simulation, in the optimiser's own step size."""
-        if not self._checked(variant).nesterov:
-            return self.minimum.threshold(variant.optimiser, **options)
-        return linear_threshold(self.minimum, variant.optimiser, RESOLUTION, seed=self.seed)
+        """The sign change of lambda that is found, by simulation, in the optimiser's own step size: from linear runs of `sampled` steps together.
+
+        With `options`, or for a singular K, by `NetworkMinimum.threshold`, whose `time_limit` is wall time; there is no such search for Nesterov's method.
+        """
+        m, optimiser = self.minimum, self._checked(variant).optimiser
+        if (options or is_full_batch(optimiser, m.network.size) or self._singular) and not variant.nesterov:
+            return m.threshold(optimiser, **options)
+        return linear_threshold(m, optimiser, RESOLUTION, nesterov=variant.nesterov, steps=self.sampled, seed=self.seed)
 
     def row(self, variant: Variant, factors: Sequence[float] = (0.9, 0.97, 1.03, 1.1), **options: Any) -> Row:
-        """The threshold eta* in [lo, hi], and runs at multiples of it: below one of lo, above one of hi."""
-        found = self.threshold(variant, **options)
-        outcomes = tuple(self.outcome(variant, short(f * as_float(found.lo if f < 1 else found.hi)), f) for f in factors)
+        """The threshold eta* (see `threshold`), and runs at multiples of the middle of its bracket."""
         many = self.minimum.network.outputs > 1 and variant.status in (T2, T2_TAIL)
-        return Row(variant.name, OUTPUTS if many else variant.status, found, outcomes)
+        row = Row(variant.name, OUTPUTS if many else variant.status, self.threshold(variant, **options), ())
+        return replace(row, outcomes=tuple(self.outcome(variant, short(f * row.step_size), f) for f in factors))
 
     def outcome(self, variant: Variant, step_size: Fraction, factor: float = float("nan")) -> Outcome:
         """Runs at one step size. Raises `InputError` where none of them starts in the linear regime."""
@@ -176,7 +199,7 @@ class Experiment:
         rate = gain.sum() / time.sum() if used.any() else np.nan
         error = (gain - rate * time).std() / np.sqrt(len(time)) / time.mean() if used.any() else np.nan
         apart = np.abs(logs - linear)[np.maximum(end - 1, 0), here]
-        near = (logs <= np.log(self.floor)).any(0) & (distance <= self.near * self.radius)
+        near = (logs <= np.log(self._end)).any(0) & (distance <= self.near * self.radius)
         left = ~near & (logs > np.log(self.far)).any(0)
         steps, exponent = (len(logs) - 1) * self.every, self.exponent(variant, step_size)
         difference = float(np.median(apart[end > 1]))
@@ -190,7 +213,7 @@ class Experiment:
         rng = np.random.default_rng(self.seed)
         start = ball(m.w, self.radius, self.runs, rng)
         residuals = descent.residuals(start).reshape(self.runs, -1)
-        logs, indices, state = [0.5 * np.log((residuals**2).mean(1))[None]], list[Indices](), descent.start(start)
+        logs, indices, state = [0.5 * np.log((residuals**2).mean(1))[None]], list[Indices](), descent.start(start, carried=not self._singular)
         piece = self.every * m.network.size * max(1, 1000 // (self.every * m.network.size))  # whole epochs
         n = np.arange(-(-self.steps // piece) * piece)
         scale = np.ones(len(n)) if variant.schedule is None else np.asarray(variant.schedule(n), dtype=float)
@@ -199,7 +222,7 @@ class Experiment:
             state, found = descent.moved(state, indices[-1], self.every, scale[first_step : first_step + piece])
             logs.append(np.nan_to_num(found, nan=np.inf))
             seen = np.vstack(logs)
-            if ((seen <= np.log(self.floor)).any(0) | (seen > np.log(self.far)).any(0)).all():
+            if ((seen <= np.log(self._end)).any(0) | (seen > np.log(self.far)).any(0)).all():
                 break
         samples = np.concatenate(indices)
         options: dict[str, Any] = {"outputs": m.network.outputs, "nesterov": variant.nesterov, "scale": scale[: len(samples)]}
